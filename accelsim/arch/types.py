@@ -1,0 +1,193 @@
+"""The machine: clock, precision, memories outer to inner, PE array, vector unit, DRAM and per-action energies.
+
+Inside, units are fixed: bits, cycles, bits per second at the DRAM port, integer femtojoules.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from accelsim.errors import InputError
+
+Dataflow = Literal["ws", "os", "is", "rs"]
+ArrayAxis = Literal["row", "col"]
+OPERANDS = ("Inputs", "Weights", "Outputs")
+
+
+@dataclass(frozen=True)
+class Precision:
+    """Word widths of the machine, in bits."""
+
+    weight_bits: int
+    input_bits: int
+    psum_bits: int
+    output_bits: int
+
+    def read_bits(self, operand: str) -> int:
+        """Width of a word of `Inputs` or `Weights`, or of a finished word of `Outputs`."""
+        return {"Inputs": self.input_bits, "Weights": self.weight_bits, "Outputs": self.output_bits}[operand]
+
+
+@dataclass(frozen=True)
+class Hold:
+    """One operand kept in a memory.
+
+    Attributes:
+        operand: `Inputs`, `Weights` or `Outputs`.
+        depth: tiles held at once (1 single, 2 double buffered, more: a FIFO).
+        at: `tile` holds what the memory's own loops sweep; `pass` holds only what one array pass needs (a FIFO).
+    """
+
+    operand: str
+    depth: int
+    at: Literal["tile", "pass"] = "tile"
+
+
+@dataclass(frozen=True)
+class MemoryLevel:
+    """An on-chip memory shared by the array.
+
+    Attributes:
+        capacity_bits: total size; the sum of depth x tile of all holds must fit.
+        read_bits_per_cycle: bandwidth of the port towards the array.
+        write_bits_per_cycle: bandwidth of the port from the array.
+        psum_only: True for accumulators, which store partial sums at psum width and never finished words.
+        read_fj_per_bit: energy of a read.
+        write_fj_per_bit: energy of a write.
+        leakage_fj_per_cycle: charged for the makespan.
+    """
+
+    name: str
+    capacity_bits: int
+    holds: tuple[Hold, ...]
+    read_bits_per_cycle: int
+    write_bits_per_cycle: int
+    read_fj_per_bit: int
+    write_fj_per_bit: int
+    leakage_fj_per_cycle: int = 0
+    psum_only: bool = False
+
+    def hold(self, operand: str) -> Hold | None:
+        """How this memory keeps `operand`, or None if the operand bypasses it."""
+        return next((h for h in self.holds if h.operand == operand), None)
+
+
+@dataclass(frozen=True)
+class Dram:
+    """Off-chip memory with a simple bandwidth and latency model.
+
+    A transfer of b bits occupies the channel for `ceil(b * clock_hz / bandwidth_bits_per_s)` machine cycles; its
+    data arrive `latency_cycles` later.
+    """
+
+    kind: str
+    bandwidth_bits_per_s: int
+    latency_cycles: int
+    read_fj_per_bit: int
+    write_fj_per_bit: int
+    background_fj_per_cycle: int = 0
+
+
+@dataclass(frozen=True)
+class Spad:
+    """A scratchpad or register of one PE for one operand: words held and energy per access of a word's bits."""
+
+    operand: str
+    words: int
+    read_fj_per_bit: int
+    write_fj_per_bit: int
+
+
+@dataclass(frozen=True)
+class PEArray:
+    """A grid of processing elements.
+
+    Attributes:
+        kind: `systolic` (operands enter at edges and are forwarded) or `row_stationary` (buses and spads).
+        dataflow: what stays put: `ws` Weights, `os` Outputs, `is` Inputs, `rs` rows in spads.
+        share_inputs, share_weights: array axes along which one read feeds all PEs (multicast or forwarding).
+        reduce: array axes along which psums of neighbouring PEs are summed before one write.
+        bus_words_per_cycle: words a cycle towards/from the array per operand, `row_stationary` only
+            (`Inputs`, `Weights`, `Outputs` for psums in and, on its own port, psums out).
+        weight_double_buffer: the next stationary tile loads while this one computes.
+        whole_weight_tiles: the stationary tile is loaded for all rows x cols, used or not.
+        mac_fj: energy of one MAC. hop_fj_per_bit: energy of delivering a bit to one PE.
+        leakage_fj_per_cycle: the whole array, charged for the makespan.
+    """
+
+    kind: Literal["systolic", "row_stationary"]
+    dataflow: Dataflow
+    rows: int
+    cols: int
+    spads: tuple[Spad, ...]
+    share_inputs: tuple[ArrayAxis, ...]
+    share_weights: tuple[ArrayAxis, ...]
+    reduce: tuple[ArrayAxis, ...]
+    mac_fj: int
+    hop_fj_per_bit: int
+    bus_words_per_cycle: tuple[tuple[str, int], ...] = ()
+    weight_double_buffer: bool = False
+    whole_weight_tiles: bool = False
+    leakage_fj_per_cycle: int = 0
+
+    @property
+    def pes(self) -> int:
+        """Number of PEs."""
+        return self.rows * self.cols
+
+    def spad(self, operand: str) -> Spad:
+        """The spad of `operand` in each PE."""
+        for spad in self.spads:
+            if spad.operand == operand:
+                return spad
+        raise InputError(f"array has no spad for {operand}")
+
+    def shared(self, operand: str) -> tuple[ArrayAxis, ...]:
+        """Array axes along which one word of `operand` serves (or, for Outputs, sums) all PEs."""
+        return {"Inputs": self.share_inputs, "Weights": self.share_weights, "Outputs": self.reduce}[operand]
+
+    @property
+    def stationary(self) -> tuple[str, ...]:
+        """Operands that a PE keeps between stream steps."""
+        table = {"ws": ("Weights",), "os": ("Outputs",), "is": ("Inputs",), "rs": OPERANDS}
+        return table[self.dataflow]
+
+    def bus(self, operand: str) -> int:
+        """Bus width of `operand` in words a cycle (`row_stationary`)."""
+        return dict(self.bus_words_per_cycle)[operand]
+
+
+@dataclass(frozen=True)
+class VectorUnit:
+    """The unit for pooling, elementwise, normalisation and softmax work: `lanes` operations a cycle."""
+
+    lanes: int
+    op_fj: int
+
+
+@dataclass(frozen=True)
+class Accelerator:
+    """A machine. `memories` run from the DRAM side to the array side and do not include the DRAM itself."""
+
+    name: str
+    description: str
+    clock_hz: int
+    precision: Precision
+    dram: Dram
+    memories: tuple[MemoryLevel, ...]
+    array: PEArray
+    vector: VectorUnit
+    psum_first_visit: Literal["write", "read"] = "write"
+    halo_reuse: bool = True
+
+    def memory(self, name: str) -> MemoryLevel:
+        """The memory called `name`."""
+        for level in self.memories:
+            if level.name == name:
+                return level
+        raise InputError(f"{self.name} has no memory {name!r}; it has {', '.join(m.name for m in self.memories)}")
+
+    def chain(self, operand: str) -> tuple[MemoryLevel, ...]:
+        """On-chip memories that keep `operand`, outer to inner."""
+        return tuple(m for m in self.memories if m.hold(operand) is not None)

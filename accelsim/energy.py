@@ -1,0 +1,130 @@
+"""Traffic in bits per level and operand, and energy in integer femtojoules: counts x table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from accelsim.arch import OPERANDS, Accelerator
+from accelsim.mapping import LinkCount
+
+
+@dataclass(frozen=True)
+class Flow:
+    """Bits read from and written to one memory for one operand."""
+
+    read_bits: int = 0
+    write_bits: int = 0
+
+    def __add__(self, other: Flow) -> Flow:
+        return Flow(self.read_bits + other.read_bits, self.write_bits + other.write_bits)
+
+
+LevelTraffic = dict[str, dict[str, Flow]]
+
+
+def add_flow(table: LevelTraffic, level: str, operand: str, flow: Flow) -> None:
+    """Add a flow to a table in place."""
+    row = table.setdefault(level, {})
+    row[operand] = row.get(operand, Flow()) + flow
+
+
+def merge(tables: Iterable[LevelTraffic]) -> LevelTraffic:
+    """The sum of several tables."""
+    total: LevelTraffic = {}
+    for table in tables:
+        for level, row in table.items():
+            for operand, flow in row.items():
+                add_flow(total, level, operand, flow)
+    return total
+
+
+def stored_final_bits(arch: Accelerator, memory: str) -> int:
+    """Width at which a finished output word is stored in a memory (accumulators and PEs keep psum width)."""
+    if memory == "PE" or (memory != "DRAM" and arch.memory(memory).psum_only):
+        return arch.precision.psum_bits
+    return arch.precision.output_bits
+
+
+def array_traffic(counts: Iterable[LinkCount], arch: Accelerator, macs: int) -> LevelTraffic:
+    """Bits per level and operand of a mapped problem.
+
+    At `PE`, arriving words are written to the spads and every MAC reads Inputs and Weights and reads and writes a
+    psum. `array` holds the deliveries over the wires: bits arriving at PEs as writes, psums leaving them as reads.
+    """
+    table: LevelTraffic = {}
+    precision = arch.precision
+    for count in counts:
+        if count.operand != "Outputs":
+            bits = precision.read_bits(count.operand)
+            add_flow(table, count.parent, count.operand, Flow(read_bits=count.reads * bits))
+            add_flow(table, count.child, count.operand, Flow(write_bits=count.deliveries * bits))
+            if count.child == "PE":
+                add_flow(table, "array", count.operand, Flow(write_bits=count.deliveries * bits))
+            continue
+        psum = precision.psum_bits
+        written = count.psum_writes * psum + count.final_writes * stored_final_bits(arch, count.parent)
+        add_flow(table, count.parent, "Outputs", Flow(count.reads * psum, written))
+        if count.child == "PE":
+            add_flow(table, "array", "Outputs", Flow(count.sends * psum, count.deliveries * psum))
+        else:
+            left = count.psum_writes * psum + count.final_writes * stored_final_bits(arch, count.child)
+            add_flow(table, count.child, "Outputs", Flow(left, count.deliveries * psum))
+    for operand in ("Inputs", "Weights"):
+        add_flow(table, "PE", operand, Flow(read_bits=macs * precision.read_bits(operand)))
+    add_flow(table, "PE", "Outputs", Flow(macs * precision.psum_bits, macs * precision.psum_bits))
+    return table
+
+
+def vector_traffic(
+    arch: Accelerator, memory: str, in_words: int, param_words: int, out_words: int, read_words: int | None = None
+) -> LevelTraffic:
+    """Bits per level of work on the vector unit: every word comes from DRAM through `memory` and goes back.
+
+    `read_words` is what the unit reads from `memory` if that is more than `in_words` (overlapping windows).
+    """
+    bits_in, bits_out = arch.precision.input_bits, arch.precision.output_bits
+    table: LevelTraffic = {}
+    reads = in_words if read_words is None else read_words
+    add_flow(table, "DRAM", "Inputs", Flow(read_bits=in_words * bits_in))
+    add_flow(table, memory, "Inputs", Flow(reads * bits_in, in_words * bits_in))
+    if param_words:
+        bits = arch.precision.weight_bits
+        add_flow(table, "DRAM", "Weights", Flow(read_bits=param_words * bits))
+        add_flow(table, memory, "Weights", Flow(param_words * bits, param_words * bits))
+    add_flow(table, "DRAM", "Outputs", Flow(write_bits=out_words * bits_out))
+    add_flow(table, memory, "Outputs", Flow(out_words * bits_out, out_words * bits_out))
+    return table
+
+
+def energy_fj(table: LevelTraffic, arch: Accelerator, macs: int, vector_ops: int) -> dict[str, int]:
+    """Dynamic energy by component, in femtojoules: DRAM, each memory, `array` wires, `spad`, `MAC`, `vector`."""
+    found: dict[str, int] = {}
+    for level, row in table.items():
+        for operand, flow in row.items():
+            if level == "DRAM":
+                read, write = arch.dram.read_fj_per_bit, arch.dram.write_fj_per_bit
+            elif level == "array":
+                read = write = arch.array.hop_fj_per_bit
+            elif level == "PE":
+                spad = arch.array.spad(operand)
+                read, write = spad.read_fj_per_bit, spad.write_fj_per_bit
+            else:
+                memory = arch.memory(level)
+                read, write = memory.read_fj_per_bit, memory.write_fj_per_bit
+            name = "spad" if level == "PE" else level
+            found[name] = found.get(name, 0) + flow.read_bits * read + flow.write_bits * write
+    found["MAC"] = macs * arch.array.mac_fj
+    found["vector"] = vector_ops * arch.vector.op_fj
+    return found
+
+
+def leakage_fj(arch: Accelerator, cycles: int) -> dict[str, int]:
+    """Leakage and DRAM background energy over a makespan, charged once."""
+    on_chip = sum(m.leakage_fj_per_cycle for m in arch.memories) + arch.array.leakage_fj_per_cycle
+    return {"leakage": on_chip * cycles, "DRAM background": arch.dram.background_fj_per_cycle * cycles}
+
+
+def operand_order(row: Mapping[str, Flow]) -> list[str]:
+    """Operands of a row in the field's order."""
+    return [name for name in OPERANDS if name in row]

@@ -1,0 +1,173 @@
+"""What crosses the link between the innermost memory and the array in one pass, per dataflow.
+
+Each class keeps what the PEs hold and moves real words; none of them knows the closed forms of `traffic`.
+"""
+
+from __future__ import annotations
+
+from itertools import product
+from math import prod
+
+import numpy as np
+from numpy.typing import NDArray
+
+from accelsim.arch import Accelerator
+from accelsim.errors import InputError
+from accelsim.execute.buffers import Array, Box, Index, Moves, PsumBuffer, Ranges
+from accelsim.mapping import Mapping
+from accelsim.problem import Axis, Operand
+
+Link = tuple[str, str, str]
+
+
+def gather_table(axis: Axis, ranges: Ranges, held: Index) -> NDArray[np.int64]:
+    """Positions in `held` of index `(filter, output)` pairs of a two-term axis, -1 for padding: (filters, outputs).
+
+    The axis' first term is the output dim, its second the filter dim.
+    """
+    (out, stride), (tap, dilation) = axis.terms
+    outs = ranges[out][0] + np.arange(ranges[out][1])
+    taps = ranges[tap][0] + np.arange(ranges[tap][1])
+    wanted = outs[None, :] * stride + taps[:, None] * dilation + axis.offset
+    inside = (wanted >= 0) & (wanted < axis.size)
+    where = np.searchsorted(held, wanted)
+    table: NDArray[np.int64] = np.where(inside, where, -1)
+    return table
+
+
+class SystolicInputs:
+    """Inputs that stream through: every valid word of the pass enters once per row of the array."""
+
+    def __init__(self, link: Link, moves: Moves) -> None:
+        self._link, self._moves = link, moves
+
+    def deliver(self, block: Array, rows: NDArray[np.int64], cols: NDArray[np.int64]) -> None:
+        """`block` is the (n, g, c, ...) part read; `rows`, `cols` the gather tables of the pass."""
+        words = prod(block.shape[:3]) * int((rows >= 0).sum()) * int((cols >= 0).sum())
+        self._moves.add(self._moves.reads, self._link, words)
+
+
+class StationaryInputs:
+    """Inputs that stay, one word per PE: a PE is loaded if its word differs from the one it holds."""
+
+    def __init__(self, mapping: Mapping, operand: Operand, link: Link, moves: Moves) -> None:
+        self._mapping, self._operand, self._link, self._moves = mapping, operand, link, moves
+        trips = [digit.trips for digit in mapping.digits]
+        self._places = np.indices(trips).reshape(len(trips), -1) if trips else np.zeros((0, 1), np.int64)
+        self._held = np.full(self._places.shape[1], -1, np.int64)
+
+    def deliver(self, ranges: Ranges) -> None:
+        """Load the words of a pass."""
+        start = {d: np.full(self._held.size, ranges[d][0], np.int64) for d in ranges}
+        for digit, place in zip(self._mapping.digits, self._places, strict=True):
+            start[digit.dim] = start[digit.dim] + place * digit.step
+        valid = np.ones(self._held.size, bool)
+        for dim, (begin, length) in ranges.items():
+            valid &= start[dim] < begin + length
+        flat = np.zeros(self._held.size, np.int64)
+        for axis in self._operand.axes:
+            index = axis.offset + sum(coef * start[dim] for dim, coef in axis.terms)
+            valid &= (index >= 0) & (index < axis.size)
+            flat = flat * axis.size + index
+        wanted = np.where(valid, flat, -1)
+        self._moves.add(self._moves.reads, self._link, int((valid & (wanted != self._held)).sum()))
+        self._held = wanted
+
+
+class StreamedWeights:
+    """Weights that stream through (`os`, `is`): every word of the pass is read once."""
+
+    def __init__(self, link: Link, moves: Moves) -> None:
+        self._link, self._moves = link, moves
+
+    def deliver(self, block: Array) -> None:
+        """`block` is the part of the weights that the pass reads."""
+        self._moves.add(self._moves.reads, self._link, block.size)
+
+
+class StreamedPsums:
+    """Psums that enter and leave with every stream step (`ws`, `is`)."""
+
+    def __init__(self, store: PsumBuffer, link: Link, moves: Moves, read_first: bool) -> None:
+        self._store, self._link, self._moves, self._read_first = store, link, moves, read_first
+
+    def accumulate(self, box: Box, result: Array, taps: int) -> None:
+        """Add a pass' results, each of `taps` MACs, to the psums of the innermost memory."""
+        at = self._store.window(box)
+        moves, visited = self._moves, self._store.visited[at]
+        moves.add(moves.reads, self._link, visited.size if self._read_first else int(visited.sum()))
+        self._store.values[at] += result
+        self._store.missing[at] -= taps
+        self._store.visited[at] = True
+        done = int((self._store.missing[at] == 0).sum())
+        moves.add(moves.final_writes, self._link, done)
+        moves.add(moves.psum_writes, self._link, result.size - done)
+
+
+class RowStationaryLink:
+    """Spads of a row-stationary array: tags say which rows each PE holds; only missing words cross the buses.
+
+    A PE holds for Inputs a window of columns of (image, group, channels, one ifmap row), for Weights the taps of
+    (groups, filters, channels, one filter row).
+    """
+
+    def __init__(self, mapping: Mapping, arch: Accelerator, links: dict[str, Link], moves: Moves) -> None:
+        if mapping.pe_extent["R"] > 1 or mapping.pe_extent["P"] > 1 or mapping.pe_extent["Q"] > 1:
+            raise InputError("a row-stationary PE works on one output row, one output column and one filter row")
+        self._mapping, self._links, self._moves = mapping, links, moves
+        self._read_first = arch.psum_first_visit == "read"
+        self._places = [
+            {d: sum(k * g.step for k, g in zip(ks, mapping.digits, strict=True) if g.dim == d) for d in "NGMCPRS"}
+            for ks in product(*(range(digit.trips) for digit in mapping.digits))
+        ]
+        self._inputs: list[tuple[int, ...] | None] = [None] * len(self._places)
+        self._weights: list[tuple[int, ...] | None] = [None] * len(self._places)
+        self._window: frozenset[int] = frozenset()
+
+    def _active(self, ranges: Ranges) -> list[dict[str, tuple[int, int]] | None]:
+        """Per PE its ranges in the pass, None if it idles."""
+        pe = self._mapping.pe_extent
+        found: list[dict[str, tuple[int, int]] | None] = []
+        for place in self._places:
+            mine: dict[str, tuple[int, int]] | None = {}
+            for dim, offset in place.items():
+                begin, length = ranges[dim]
+                if offset >= length:
+                    mine = None
+                    break
+                if mine is not None:
+                    mine[dim] = (begin + offset, min(pe[dim], length - offset))
+            found.append(mine)
+        return found
+
+    def load(self, ranges: Ranges, inputs: Operand, windows: list[frozenset[int]]) -> None:
+        """Load a pass: its weights once, and its ifmap windows step by step."""
+        active = self._active(ranges)
+        self._load_weights(active)
+        rows = inputs.axes[3]
+        stride, dilation = (rows.terms[0][1], rows.terms[1][1])
+        fresh: dict[tuple[int, ...], bool] = {}
+        for number, mine in enumerate(active):
+            tag = None
+            if mine is not None:
+                row = mine["P"][0] * stride + mine["R"][0] * dilation + rows.offset
+                tag = (*mine["N"], *mine["G"], *mine["C"], row) if 0 <= row < rows.size else None
+            if tag is not None:
+                fresh[tag] = fresh.get(tag, False) or tag != self._inputs[number]
+            self._inputs[number] = tag
+        words = 0
+        for step, window in enumerate(windows):
+            slid = len(window - self._window)
+            for (_, n, _, g, _, c, _), missing in fresh.items():
+                words += n * g * c * (len(window) if missing and step == 0 else slid)
+            self._window = window
+        self._moves.add(self._moves.reads, self._links["Inputs"], words)
+
+    def _load_weights(self, active: list[dict[str, tuple[int, int]] | None]) -> None:
+        sent: set[tuple[int, ...]] = set()
+        for number, mine in enumerate(active):
+            tag = None if mine is None else tuple(v for dim in "GMCRS" for v in mine[dim])
+            if tag is not None and tag != self._weights[number]:
+                sent.add(tag)
+            self._weights[number] = tag
+        self._moves.add(self._moves.reads, self._links["Weights"], sum(prod(tag[1::2]) for tag in sent))

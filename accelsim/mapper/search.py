@@ -1,0 +1,159 @@
+"""Heuristic search: estimate all candidates of the machine's dataflow, then let the exact model decide among the best.
+
+Sound: every mapping returned has passed `mapping.legality`, and its cost is that of the closed-form counts and the
+simulated stream. Not exhaustive: the `CORES` most promising insides of a pass are kept, tiles lie on a coarse grid, and
+only the `finalists` best estimates are evaluated (two where a mapping has more than `MANY_PASSES` passes).
+"""
+
+from __future__ import annotations
+
+import heapq
+from dataclasses import dataclass
+from typing import Literal
+
+from accelsim.arch import Accelerator
+from accelsim.energy import array_traffic, energy_fj
+from accelsim.errors import MappingError
+from accelsim.mapper.estimate import Estimator
+from accelsim.mapper.space import Candidate, candidates
+from accelsim.mapping import LinkCount, Loop, Mapping, TileLevel, rules_of
+from accelsim.mapping.legality import problems_with
+from accelsim.mapping.points import vector_memory
+from accelsim.mapping.templates import cores
+from accelsim.problem import DIMS, Problem
+from accelsim.sim import recurrence
+from accelsim.sim.build import Simulated, build_stream
+from accelsim.sim.stream import Outcome
+from accelsim.traffic import Factors, count
+
+Objective = Literal["edp", "energy", "latency"]
+CORES = 12
+MANY_PASSES = 20_000
+OBJECTIVES: tuple[Objective, ...] = ("edp", "energy", "latency")
+
+
+@dataclass(frozen=True)
+class Mapped:
+    """A mapping with its three costs: counts, stream and outcome. `evaluated` counts exact evaluations."""
+
+    mapping: Mapping
+    counts: tuple[LinkCount, ...]
+    simulated: Simulated
+    outcome: Outcome
+    energy_fj: int
+    evaluated: int = 1
+
+    def cost(self, objective: Objective) -> int:
+        """The objective as an exact integer."""
+        if objective == "energy":
+            return self.energy_fj
+        return self.outcome.makespan * (self.energy_fj if objective == "edp" else 1)
+
+
+def evaluate(mapping: Mapping, arch: Accelerator, factors: Factors | None = None) -> Mapped:
+    """Counts, stream, time and energy of a mapping, exactly."""
+    counts = count(mapping, arch, rules_of(arch), factors)
+    simulated = build_stream(mapping, arch)
+    outcome = recurrence.run(simulated.stream, arch.dram, arch.clock_hz)
+    macs = mapping.problem.macs if mapping.problem.op == "mac" else 0
+    ops = 0 if macs else mapping.problem.macs
+    energy = sum(energy_fj(array_traffic(counts, arch, macs), arch, macs, ops).values())
+    return Mapped(mapping, counts, simulated, outcome, energy)
+
+
+def _ranked(problem: Problem, arch: Accelerator, objective: Objective, keep: int) -> list[Candidate]:
+    estimator = Estimator(problem, arch)
+    scored: list[tuple[float, int, Candidate]] = []
+    number = 0
+    found = cores(problem, arch)
+    order = sorted(range(len(found)), key=lambda i: (estimator.core_score(found[i]), i))
+    used = 0
+    for core in (found[i] for i in order):
+        best: list[tuple[float, int, Candidate]] = []
+        for candidate in candidates(problem, arch, core):
+            score = estimator.score(candidate, objective)
+            if score is not None:
+                number += 1
+                best.append((score, number, candidate))
+        scored += heapq.nsmallest(4, best)
+        used += bool(best)
+        if used == CORES:
+            break
+    return [candidate for _, _, candidate in heapq.nsmallest(keep, scored)]
+
+
+def map_problem(
+    problem: Problem, arch: Accelerator, objective: Objective = "edp", finalists: int = 8, keep: int = 64
+) -> Mapped:
+    """The best mapping found for a problem.
+
+    Raises:
+        MappingError: no tile fits; the message says which memory needs how much for which operand.
+    """
+    if problem.op != "mac":
+        return _map_pool(problem, arch)
+    factors = Factors()
+    best: Mapped | None = None
+    evaluated = 0
+    reasons: list[str] = []
+    for candidate in _ranked(problem, arch, objective, keep):
+        mapping = candidate.mapping(problem, arch)
+        wrong = problems_with(mapping, arch)
+        if wrong:
+            reasons = reasons or wrong
+            continue
+        found = evaluate(mapping, arch, factors)
+        evaluated += 1
+        if best is None or found.cost(objective) < best.cost(objective):
+            best = found
+        if evaluated >= (2 if found.simulated.passes > MANY_PASSES else finalists):
+            break
+    if best is None:
+        raise MappingError("; ".join(reasons) or smallest_misfit(problem, arch))
+    return Mapped(best.mapping, best.counts, best.simulated, best.outcome, best.energy_fj, evaluated)
+
+
+def smallest_misfit(problem: Problem, arch: Accelerator) -> str:
+    """Why even the smallest tiles of the template do not fit."""
+    least: tuple[int, list[str]] | None = None
+    for core in cores(problem, arch):
+        inner: tuple[tuple[str, int], ...] = ()
+        outer = tuple((d, t) for d in DIMS if (t := -(-problem.bound[d] // core.extent(d))) > 1)
+        wrong = problems_with(Candidate(core, inner, outer).mapping(problem, arch), arch)
+        size = core.extent("C") * core.extent("M") * core.extent("P") * core.extent("Q")
+        if wrong and (least is None or size < least[0]):
+            least = size, wrong
+    return "; ".join(least[1]) if least else "no mapping of the dataflow's template fits"
+
+
+def _map_pool(problem: Problem, arch: Accelerator) -> Mapped:
+    """Pooling: the largest tile of channels, then rows, that fits; windows stream inside."""
+    memory = vector_memory(arch)
+    bound = problem.bound
+    splits = [(1, g, 1) for g in _halvings(bound["G"])] + [(1, 1, p) for p in _halvings(bound["P"])]
+    for images, channels, rows in [(bound["N"], bound["G"], bound["P"]), *_with_full_rows(splits, bound)]:
+        tile = {"N": images, "G": channels, "P": rows}
+        outer = tuple(Loop(d, -(-bound[d] // tile[d])) for d in "NGP" if tile[d] < bound[d])
+        inner = tuple(
+            Loop(d, min(tile.get(d, bound[d]), bound[d])) for d in "NGPQRS" if min(tile.get(d, bound[d]), bound[d]) > 1
+        )
+        levels = (TileLevel("DRAM", outer), *(TileLevel(m.name, ()) for m in arch.memories))
+        mapping = Mapping(problem, arch.array.dataflow, levels, inner)
+        wrong = problems_with(mapping, arch)
+        if not wrong:
+            return evaluate(mapping, arch)
+    raise MappingError("; ".join(wrong) + f" ({memory.name} feeds the vector unit)")
+
+
+def _halvings(bound: int) -> list[int]:
+    sizes = [bound]
+    while sizes[-1] > 1:
+        sizes.append(-(-sizes[-1] // 2))
+    return sizes
+
+
+def _with_full_rows(splits: list[tuple[int, int, int]], bound: dict[str, int]) -> list[tuple[int, int, int]]:
+    """Channel splits keep whole maps; row splits follow with one channel."""
+    channels = [(n, g, bound["P"]) for n, g, p in splits if p == 1 and g >= 1]
+    rows = [(1, 1, p) for n, g, p in splits if g == 1]
+    return channels + rows

@@ -1,0 +1,86 @@
+"""Where each operand is kept in a mapping on a machine: the storage points between DRAM and the PEs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from accelsim.arch import Accelerator, ArrayAxis, MemoryLevel
+from accelsim.errors import InputError
+from accelsim.mapping.types import Mapping
+from accelsim.problem import Operand
+
+
+@dataclass(frozen=True)
+class Rules:
+    """Counting options of one model (DESIGN: counting rules).
+
+    Attributes:
+        halo_reuse: a fill of a shared memory costs only what is not already there; False refills changed tiles.
+        psum_first_visit: `write` does not read a psum before its first visit; `read` does, between the innermost
+            memory and the array (the Eyeriss chip reads and writes on every visit).
+    """
+
+    halo_reuse: bool = True
+    psum_first_visit: str = "write"
+
+
+@dataclass(frozen=True)
+class Point:
+    """A memory that keeps an operand, or the PEs.
+
+    Attributes:
+        memory: `DRAM`, a memory's name, or `PE`.
+        parent: the memory it is filled from.
+        position: number of temporal loops outside its tile.
+        retained: False if the operand only streams through (each step transfers its whole tile again).
+        shared: for `PE`: array axes along which one word serves, or sums over, all PEs.
+        whole_words: words that any change of the tile costs, on machines that load whole weight tiles; else 0.
+    """
+
+    memory: str
+    parent: str
+    position: int
+    retained: bool = True
+    shared: tuple[ArrayAxis, ...] = ()
+    whole_words: int = 0
+
+
+def rules_of(arch: Accelerator) -> Rules:
+    """The counting rules a machine states."""
+    return Rules(arch.halo_reuse, arch.psum_first_visit)
+
+
+def points(mapping: Mapping, arch: Accelerator, operand: Operand) -> tuple[Point, ...]:
+    """Storage points of an operand below DRAM, outer to inner; the last one is the PEs."""
+    if mapping.problem.op != "mac":
+        return _vector_points(mapping, arch, operand)
+    array = arch.array
+    whole = array.pes if operand.role == "weight" and array.whole_weight_tiles else 0
+    found: list[Point] = []
+    parent = "DRAM"
+    for memory in arch.chain(operand.name):
+        hold = memory.hold(operand.name)
+        by_pass = hold is not None and hold.at == "pass"
+        position = mapping.position("stream" if by_pass else memory.name)
+        found.append(Point(memory.name, parent, position, whole_words=whole if by_pass else 0))
+        parent = memory.name
+    stays = operand.name in array.stationary
+    found.append(Point("PE", parent, mapping.position("PE"), stays, array.shared(operand.name), whole))
+    return tuple(found)
+
+
+def vector_memory(arch: Accelerator) -> MemoryLevel:
+    """The outermost memory that holds both activations in and out: the vector unit works from it."""
+    for memory in arch.memories:
+        if memory.hold("Inputs") and memory.hold("Outputs") and not memory.psum_only:
+            return memory
+    raise InputError(f"{arch.name}: no memory holds both Inputs and Outputs, so the vector unit has nothing to work from")
+
+
+def _vector_points(mapping: Mapping, arch: Accelerator, operand: Operand) -> tuple[Point, ...]:
+    """Pooling: one memory, then the vector unit, which streams every window and accumulates in a register."""
+    memory = vector_memory(arch)
+    return (
+        Point(memory.name, "DRAM", mapping.position(memory.name)),
+        Point("PE", memory.name, mapping.position("PE"), operand.role == "output"),
+    )

@@ -1,0 +1,238 @@
+"""Problem: loop bounds plus affine index sets. Every layer of the array and the pooling unit is this one type.
+
+A problem is the perfect loop nest::
+
+    for n, g, m, c, o, p, q, t, r, s in bounds:
+        Outputs[n, g, m, o, p, q] op= Inputs[n, g, c, o*so + t*dt - po, p*sh + r*dh - ph, q*sw + s*dw - pw] * Weights[g, m, c, t, r, s]
+
+The dims are the field's: `N` batch, `G` groups, `M`/`C` output/input channels per group, `O P Q` output
+depth/rows/columns, `T R S` filter depth/rows/columns. An operand's index along each axis is affine in them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from math import prod
+from typing import Literal
+
+from accelsim.errors import InputError
+
+DIMS = ("N", "G", "M", "C", "O", "P", "Q", "T", "R", "S")
+Role = Literal["input", "weight", "output"]
+Op = Literal["mac", "max", "avg"]
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One affine index `sum(coef * dim) + offset`; positions outside `[0, size)` are padding and hold no data.
+
+    Attributes:
+        terms: `(dim, coefficient)` pairs, coefficients positive.
+        size: extent of the stored tensor along this axis, in words.
+        offset: constant term; a pad of `p` at the beginning is `-p`.
+    """
+
+    terms: tuple[tuple[str, int], ...]
+    size: int
+    offset: int = 0
+
+    def __post_init__(self) -> None:
+        if self.size < 1:
+            raise InputError(f"axis over {[d for d, _ in self.terms]}: size {self.size}, expected at least 1")
+        for dim, coef in self.terms:
+            if dim not in DIMS or coef < 1:
+                raise InputError(f"axis term {coef}*{dim}: expected a dim of {' '.join(DIMS)} and a coefficient >= 1")
+
+    @property
+    def dims(self) -> tuple[str, ...]:
+        """The dims this axis depends on."""
+        return tuple(dim for dim, _ in self.terms)
+
+    def mask(self, ranges: Mapping[str, tuple[int, int]]) -> int:
+        """The exact set of stored indices touched by `start, length` ranges of the dims, as a bit mask.
+
+        Gaps left by a stride are not in the set, nor is padding.
+
+        >>> bin(Axis((("P", 2), ("R", 1)), size=8, offset=-1).mask({"P": (0, 2), "R": (0, 2)}))
+        '0b111'
+        """
+        bits = 1
+        shift = self.offset
+        for dim, coef in self.terms:
+            start, length = ranges[dim]
+            if length <= 0:
+                return 0
+            shift += start * coef
+            bits = spread(bits, coef, length)
+        bits = bits << shift if shift >= 0 else bits >> -shift
+        return bits & ((1 << self.size) - 1)
+
+
+def spread(bits: int, step: int, count: int) -> int:
+    """The union of `count` copies of a bit set, each shifted `step` further than the last (by doubling)."""
+    done, result, block = 0, 0, bits
+    size = 1
+    remaining = count
+    while remaining:
+        if remaining & 1:
+            result |= block << (done * step)
+            done += size
+        block |= block << (size * step)
+        size *= 2
+        remaining >>= 1
+    return result
+
+
+@dataclass(frozen=True)
+class Operand:
+    """A tensor of a problem: its name (`Inputs`, `Weights`, `Outputs`), role and one `Axis` per dimension.
+
+    Bit widths are the machine's (`Precision`), not the operand's.
+    """
+
+    name: str
+    role: Role
+    axes: tuple[Axis, ...]
+
+    @property
+    def words(self) -> int:
+        """Size of the stored tensor in words."""
+        return prod(axis.size for axis in self.axes)
+
+    @cached_property
+    def dims(self) -> frozenset[str]:
+        """The dims this operand depends on (the *relevant* dims)."""
+        return frozenset(dim for axis in self.axes for dim in axis.dims)
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Loop bounds and operands of one work item.
+
+    Attributes:
+        bounds: `(dim, extent)` for every dim of `DIMS`, missing dims are filled with extent 1.
+        operands: one output, one or more inputs, at most one weight.
+        op: `mac` for the array; `max` or `avg` for the vector unit.
+    """
+
+    bounds: tuple[tuple[str, int], ...]
+    operands: tuple[Operand, ...]
+    op: Op = "mac"
+
+    def __post_init__(self) -> None:
+        given = dict(self.bounds)
+        for dim, bound in given.items():
+            if dim not in DIMS:
+                raise InputError(f"problem dim {dim!r}: expected one of {' '.join(DIMS)}")
+            if bound < 1:
+                raise InputError(f"problem dim {dim}: bound {bound}, expected at least 1")
+        object.__setattr__(self, "bounds", tuple((dim, given.get(dim, 1)) for dim in DIMS))
+        if [o.role for o in self.operands].count("output") != 1:
+            raise InputError("a problem needs exactly one output operand")
+        for operand in self.operands:
+            seen: set[str] = set()
+            for axis in operand.axes:
+                if seen & set(axis.dims):
+                    raise InputError(f"{operand.name}: a dim may index only one axis")
+                seen |= set(axis.dims)
+
+    @cached_property
+    def bound(self) -> dict[str, int]:
+        """Extent by dim, for reading."""
+        return dict(self.bounds)
+
+    @property
+    def macs(self) -> int:
+        """Issued operations: the product of all bounds, padding positions included."""
+        return prod(bound for _, bound in self.bounds)
+
+    @property
+    def output(self) -> Operand:
+        """The output operand."""
+        return next(o for o in self.operands if o.role == "output")
+
+    @property
+    def reads(self) -> tuple[Operand, ...]:
+        """The operands that are only read."""
+        return tuple(o for o in self.operands if o.role != "output")
+
+    def operand(self, name: str) -> Operand:
+        """The operand called `name`."""
+        for operand in self.operands:
+            if operand.name == name:
+                return operand
+        raise InputError(f"problem has no operand {name!r}; it has {', '.join(o.name for o in self.operands)}")
+
+    @property
+    def reduction_dims(self) -> tuple[str, ...]:
+        """Dims with more than one iteration that do not index the output."""
+        return tuple(d for d, b in self.bounds if b > 1 and d not in self.output.dims)
+
+
+def conv_problem(
+    *,
+    batch: int,
+    groups: int,
+    out_channels: int,
+    in_channels: int,
+    out_size: tuple[int, int],
+    kernel: tuple[int, int],
+    in_size: tuple[int, int],
+    stride: tuple[int, int] = (1, 1),
+    dilation: tuple[int, int] = (1, 1),
+    pad: tuple[int, int] = (0, 0),
+) -> Problem:
+    """The problem of a (grouped, strided, dilated) 2-D convolution; channels are per group.
+
+    Inputs (N, G, C, H, W), Weights (G, M, C, R, S), Outputs (N, G, M, P, Q); `pad` is at the top and left,
+    the bottom and right follow from the output size.
+    """
+    bounds = {
+        "N": batch, "G": groups, "M": out_channels, "C": in_channels,
+        "P": out_size[0], "Q": out_size[1], "R": kernel[0], "S": kernel[1],
+    }  # fmt: skip
+    rows = Axis((("P", stride[0]), ("R", dilation[0])), in_size[0], -pad[0])
+    cols = Axis((("Q", stride[1]), ("S", dilation[1])), in_size[1], -pad[1])
+    plain = {dim: Axis(((dim, 1),), bounds[dim]) for dim in bounds}
+    return Problem(
+        tuple(bounds.items()),
+        (
+            Operand("Inputs", "input", (plain["N"], plain["G"], plain["C"], rows, cols)),
+            Operand("Weights", "weight", tuple(plain[d] for d in "GMCRS")),
+            Operand("Outputs", "output", tuple(plain[d] for d in "NGMPQ")),
+        ),
+    )
+
+
+def gemm_problem(*, rows: int, cols: int, reduction: int, batch: int = 1) -> Problem:
+    """A matrix product (N=rows, C=reduction) x (C, M=cols), `batch` independent ones as groups."""
+    return conv_problem(
+        batch=rows, groups=batch, out_channels=cols, in_channels=reduction,
+        out_size=(1, 1), kernel=(1, 1), in_size=(1, 1),
+    )  # fmt: skip
+
+
+def pool_problem(
+    op: Op,
+    *,
+    batch: int,
+    channels: int,
+    out_size: tuple[int, int],
+    kernel: tuple[int, int],
+    in_size: tuple[int, int],
+    stride: tuple[int, int],
+    pad: tuple[int, int] = (0, 0),
+) -> Problem:
+    """A pooling window over (N, G=channels, H, W): a problem with op `max` or `avg` and no weights."""
+    conv = conv_problem(
+        batch=batch, groups=channels, out_channels=1, in_channels=1,
+        out_size=out_size, kernel=kernel, in_size=in_size, stride=stride, pad=pad,
+    )  # fmt: skip
+    return Problem(conv.bounds, tuple(o for o in conv.operands if o.role != "weight"), op)
+
+
+def ranges_of(starts: Mapping[str, int], extents: Mapping[str, int], dims: Iterable[str]) -> dict[str, tuple[int, int]]:
+    """`{dim: (start, length)}` of a tile, for `Axis.mask`."""
+    return {dim: (starts[dim], extents[dim]) for dim in dims}

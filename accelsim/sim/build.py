@@ -1,0 +1,204 @@
+"""From a mapping to its stream: pass times, segments and transfers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from accelsim.arch import Accelerator
+from accelsim.mapping import Mapping, Rules, rules_of
+from accelsim.sim.passes import Ints, LinkFlow, Passes, link_flows
+from accelsim.sim.stream import Breakdown, Segment, Stream, Transfer, channel_order
+from accelsim.timing import PassShape, pass_time
+from accelsim.traffic import Factors
+
+
+@dataclass(frozen=True)
+class Simulated:
+    """A stream and the words its passes move over the on-chip links, for comparison with `traffic`.
+
+    `carried[(operand, parent, child)]` is (words down, unfinished words up, finished words up).
+    """
+
+    stream: Stream
+    carried: dict[tuple[str, str, str], tuple[int, int, int]]
+    passes: int
+
+
+def _flow(flows: list[LinkFlow], operand: str, child: str) -> LinkFlow:
+    return next(f for f in flows if f.operand.name == operand and f.point.memory == child)
+
+
+def link_bits(arch: Accelerator, flow: LinkFlow) -> tuple[Ints, Ints]:
+    """Bits read from and written to the parent of a link in each pass."""
+    precision = arch.precision
+    if flow.operand.role != "output":
+        return flow.down * precision.read_bits(flow.operand.name), flow.up_final * 0
+    psum = precision.psum_bits
+    final = psum if _accumulator(arch, flow.point.parent) else precision.output_bits
+    return flow.down * psum, flow.up_psum * psum + flow.up_final * final
+
+
+def _accumulator(arch: Accelerator, memory: str) -> bool:
+    return memory != "DRAM" and arch.memory(memory).psum_only
+
+
+def _clip(passes: Passes, dim: str, extent: int) -> Ints:
+    found: Ints = np.minimum(passes.extent(dim), extent)
+    return found
+
+
+def _pass_columns(passes: Passes, flows: list[LinkFlow], arch: Accelerator) -> list[Ints]:
+    """The fields of `PassShape`, one array per field."""
+    mapping = passes.mapping
+    one = np.ones(passes.count, np.int64)
+    rows, cols, steps, macs, psum_step = one, one, one, one, one
+    for digit in mapping.digits:
+        spanned = np.minimum(digit.trips, -(-_clip(passes, digit.dim, mapping.array_extent[digit.dim]) // digit.step))
+        rows = rows * spanned if "row" in digit.axes else rows
+        cols = cols * spanned if "col" in digit.axes else cols
+    for dim in mapping.problem.bound:
+        steps = steps * -(-passes.extent(dim) // mapping.array_extent[dim])
+        macs = macs * _clip(passes, dim, mapping.pe_extent[dim])
+        if dim in mapping.problem.output.dims:
+            psum_step = psum_step * _clip(passes, dim, mapping.array_extent[dim])
+    outputs = _flow(flows, "Outputs", "PE")
+    written = outputs.up_psum + outputs.up_final
+    stationary, first, inputs = one * 0, one * 0, one * 0
+    if arch.array.dataflow != "os":
+        kept = "Inputs" if arch.array.dataflow == "is" else "Weights"
+        stationary = _flow(flows, kept, "PE").down
+    if arch.array.kind == "row_stationary":
+        ifmap = _flow(flows, "Inputs", "PE")
+        first, inputs = ifmap.first, ifmap.down
+    psums = np.maximum(written, outputs.down)
+    flags = [(outputs.down > 0).astype(np.int64), (written > 0).astype(np.int64)]
+    return [rows, cols, steps, macs, stationary, first, inputs, psums, psum_step, *flags]
+
+
+def _array_times(passes: Passes, flows: list[LinkFlow], arch: Accelerator) -> tuple[Ints, Ints, Ints, Ints]:
+    """(load, stream, drain, ideal) cycles of every pass, before on-chip memory ports."""
+    table, which = np.unique(np.stack(_pass_columns(passes, flows, arch)), axis=1, return_inverse=True)
+    times = []
+    for column in table.T:
+        values = [int(v) for v in column]
+        time = pass_time(arch.array, PassShape(*values[:9], psum_in=bool(values[9]), psum_out=bool(values[10])))
+        times.append((time.load, time.stream, time.drain, time.ideal))
+    found = np.array(times, dtype=np.int64)[which.reshape(-1)]
+    return found[:, 0], found[:, 1], found[:, 2], found[:, 3]
+
+
+def _vector_times(passes: Passes, arch: Accelerator) -> tuple[Ints, Ints, Ints, Ints]:
+    """Pooling: every window position is one lane operation."""
+    work = np.ones(passes.count, np.int64)
+    for dim in passes.mapping.problem.bound:
+        work = work * passes.extent(dim)
+    cycles = -(-work // arch.vector.lanes)
+    return work * 0, cycles, work * 0, cycles
+
+
+def _ceil(bits: Ints, width: int) -> Ints:
+    found: Ints = -(-bits // width)
+    return found
+
+
+def _port_cycles(flows: list[LinkFlow], arch: Accelerator, load: Ints, overlap: bool) -> tuple[Ints, Ints]:
+    """(load, stream) cycles that the on-chip ports need in every pass."""
+    first: Ints = load.copy()
+    stream: Ints = load * 0
+    kept = {"ws": "Weights", "is": "Inputs", "rs": "Weights"}.get(arch.array.dataflow)
+    for memory in arch.memories:
+        reads, writes = load * 0, load * 0
+        for flow in flows:
+            if flow.point.parent != memory.name:
+                continue
+            down, up = link_bits(arch, flow)
+            writes = writes + up
+            if flow.operand.name == kept and flow.point.memory == "PE":
+                first = np.maximum(first, _ceil(down, memory.read_bits_per_cycle))
+                down = down if overlap and len(memory.holds) > 1 else down * 0
+            reads = reads + down
+        stream = np.maximum(stream, _ceil(reads, memory.read_bits_per_cycle))
+        stream = np.maximum(stream, _ceil(writes, memory.write_bits_per_cycle))
+    return first, stream
+
+
+def _segments(heads: Ints, load: Ints, stream: Ints, drain: Ints, overlap: bool) -> tuple[Segment, ...]:
+    """Merge the passes between `heads` (first pass of every segment)."""
+    if overlap:
+        gap = np.maximum(stream[:-1], load[1:])
+    else:
+        gap = stream[:-1] + drain[:-1] + load[1:]
+    elapsed = np.concatenate([np.zeros(1, np.int64), np.cumsum(gap)])
+    tails = np.append(heads[1:] - 1, load.size - 1)
+    return tuple(
+        Segment(int(load[a]), int(elapsed[b] - elapsed[a]), int(stream[b]), int(drain[b]))
+        for a, b in zip(heads, tails, strict=True)
+    )
+
+
+def _transfers(flow: LinkFlow, arch: Accelerator, segment: Ints, overlap: bool) -> list[Transfer]:
+    """Loads and stores of one operand's tiles."""
+    hold = arch.memory(flow.point.memory).hold(flow.operand.name)
+    depth = 1 if hold is None else hold.depth
+    firsts = np.flatnonzero(flow.changed)
+    lasts = np.append(firsts[1:] - 1, flow.tile.size - 1)
+    begin, finish = segment[firsts], segment[lasts]
+    down, up = link_bits(arch, flow)
+    loads, stores = np.add.reduceat(down, firsts), np.add.reduceat(up, firsts)
+    count, number = firsts.size, int(segment[-1]) + 1
+    kept = {"ws": "Weights", "is": "Inputs"}.get(arch.array.dataflow)
+    gates = not overlap or flow.operand.name == kept
+    revisit = _next_visit(flow, firsts)
+    found = []
+    for k in range(count):
+        if loads[k]:
+            freed = int(finish[k - depth]) if k >= depth else -1
+            if flow.operand.role == "output" and revisit[1][k] >= 0:
+                freed = max(freed, int(finish[revisit[1][k]]))
+            found.append(Transfer("load", flow.operand.name, int(loads[k]), freed, int(begin[k]), gates))
+        if stores[k]:
+            wanted = min(int(begin[j]) if j < count else number for j in (k + depth, int(revisit[0][k])))
+            found.append(Transfer("store", flow.operand.name, int(stores[k]), int(finish[k]), wanted, gates))
+    return found
+
+
+def _next_visit(flow: LinkFlow, firsts: NDArray[np.intp]) -> tuple[list[int], list[int]]:
+    """Per tile: the next and the previous visit to the same output words (count and -1 if there is none)."""
+    count = firsts.size
+    if flow.operand.role != "output" or flow.identity.size == 0:
+        return [count] * count, [-1] * count
+    following, before, last = [count] * count, [-1] * count, dict[int, int]()
+    for k, name in enumerate(flow.identity[firsts].tolist()):
+        if name in last:
+            before[k] = last[name]
+            following[last[name]] = k
+        last[name] = k
+    return following, before
+
+
+def build_stream(mapping: Mapping, arch: Accelerator, rules: Rules | None = None) -> Simulated:
+    """The stream of a mapping on a machine."""
+    rules = rules_of(arch) if rules is None else rules
+    passes, flows = link_flows(mapping, arch, rules, Factors())
+    on_array = mapping.problem.op == "mac"
+    overlap = on_array and arch.array.weight_double_buffer and arch.array.dataflow in ("ws", "is")
+    load, stream, drain, ideal = _array_times(passes, flows, arch) if on_array else _vector_times(passes, arch)
+    load, ports = _port_cycles(flows, arch, load, overlap)
+    stretched = np.maximum(stream, ports)
+    fed = [flow for flow in flows if flow.point.parent == "DRAM"]
+    edges = np.logical_or.reduce([flow.changed for flow in fed])
+    heads = np.flatnonzero(edges)
+    segment = np.cumsum(edges) - 1
+    transfers = [t for flow in fed for t in _transfers(flow, arch, segment, overlap)]
+    breakdown = Breakdown(int(ideal.sum()), int((stretched - ideal).sum()))
+    built = Stream(_segments(heads, load, stretched, drain, overlap), channel_order(transfers), overlap, breakdown)
+    carried = {
+        (f.operand.name, f.point.parent, f.point.memory): (
+            int(f.down.sum()), int(f.up_psum.sum()), int(f.up_final.sum()),
+        )
+        for f in flows
+    }  # fmt: skip
+    return Simulated(built, carried, passes.count)

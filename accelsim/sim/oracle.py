@@ -1,0 +1,127 @@
+"""The SimPy model of a layer's stream: processes, events and nothing clever. The fast engine must equal it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Generator
+from typing import Any
+
+import simpy
+
+from accelsim.arch import Dram
+from accelsim.sim.stream import Outcome, Segment, Stream, Transfer, occupancy_cycles
+
+Process = Generator[simpy.Event, Any, None]
+
+
+class _Machine:
+    """Actors of one stream and what they record."""
+
+    def __init__(self, stream: Stream, dram: Dram, clock_hz: int) -> None:
+        self.env = simpy.Environment()
+        self.stream, self.dram, self.clock_hz = stream, dram, clock_hz
+        count = len(stream.segments)
+        self.ended = [self.env.event() for _ in range(count)]
+        self.loader_free = [self.env.event() for _ in range(count)]
+        self.slot_free = [self.env.event() for _ in range(count)]
+        self.done = [self.env.event() for _ in stream.transfers]
+        self.completion: dict[int, int] = {}
+        self.starts = [0] * count
+        self.ends = [0] * count
+        self.spans: list[tuple[int, int]] = []
+        self.stalls: dict[str, int] = defaultdict(int)
+        self.moved: dict[str, dict[str, int]] = {"load": defaultdict(int), "store": defaultdict(int)}
+        self.busy = 0
+        self.data_in_dram = 0
+
+    def now(self) -> int:
+        return int(self.env.now)
+
+    def channel(self) -> Process:
+        """The DMA queue: transfers in program order, one at a time."""
+        for index, transfer in enumerate(self.stream.transfers):
+            if transfer.ready >= 0:
+                yield self.ended[transfer.ready]
+            start = self.now()
+            yield self.env.timeout(occupancy_cycles(self.dram, self.clock_hz, transfer.bits))
+            self.spans.append((start, self.now()))
+            self.busy += self.now() - start
+            self.moved[transfer.kind][transfer.operand] += transfer.bits
+            self.env.process(self.arrive(index, transfer))
+
+    def arrive(self, index: int, transfer: Transfer) -> Process:
+        """Completion of a transfer: loads after the latency, stores at once (their data reach DRAM later)."""
+        if transfer.kind == "store":
+            self.complete(index)
+        yield self.env.timeout(self.dram.latency_cycles)
+        self.data_in_dram = self.now()
+        if transfer.kind == "load":
+            self.complete(index)
+
+    def complete(self, index: int) -> None:
+        self.completion[index] = self.now()
+        self.done[index].succeed()
+
+    def wait(self, indices: list[int]) -> Process:
+        yield self.env.all_of([self.done[i] for i in indices])
+
+    def charge(self, indices: list[int], since: int, wait: int) -> None:
+        """Charge `wait` cycles to the transfer that completed last, if any completed after `since`."""
+        late = [i for i in indices if self.completion[i] > since]
+        if wait > 0 and late:
+            last = max(self.completion[i] for i in late)
+            cause = self.stream.transfers[min(i for i in late if self.completion[i] == last)].cause
+            self.stalls[cause] += wait
+
+    def array(self, number: int, segment: Segment) -> Process:
+        """One segment: load phase, stream, drain."""
+        env, before = self.env, number - 1
+        needs = [i for i, t in enumerate(self.stream.transfers) if t.needed_by == number]
+        early = [i for i in needs if self.stream.transfers[i].gates_load]
+        late = [i for i in needs if not self.stream.transfers[i].gates_load]
+        if before >= 0:
+            yield self.loader_free[before]
+        loader = self.now()
+        yield env.process(self.wait(early))
+        self.starts[number] = self.now()
+        yield env.timeout(segment.load)
+        if before >= 0:
+            yield self.slot_free[before]
+        slot = self.slot_times(before)
+        self.charge(early, loader, self.now() - max(loader + segment.load, slot))
+        ready = self.now()
+        yield env.process(self.wait(late))
+        self.charge(late, ready, self.now() - ready)
+        yield env.timeout(segment.body)
+        if self.stream.overlap:
+            self.loader_free[number].succeed()
+        yield env.timeout(segment.stream)
+        if self.stream.overlap:
+            self.slot_free[number].succeed(self.now())
+        yield env.timeout(segment.drain)
+        self.ends[number] = self.now()
+        self.ended[number].succeed()
+        if not self.stream.overlap:
+            self.loader_free[number].succeed()
+            self.slot_free[number].succeed(self.now())
+
+    def slot_times(self, before: int) -> int:
+        return int(self.slot_free[before].value) if before >= 0 else 0
+
+
+def run(stream: Stream, dram: Dram, clock_hz: int) -> Outcome:
+    """Times of every segment and transfer of a stream, from SimPy."""
+    machine = _Machine(stream, dram, clock_hz)
+    machine.env.process(machine.channel())
+    for number, segment in enumerate(stream.segments):
+        machine.env.process(machine.array(number, segment))
+    machine.env.run()
+    end = max(machine.ends, default=0)
+    makespan = max(end, machine.data_in_dram)
+    if makespan > end:
+        machine.stalls["final_drain"] += makespan - end
+    return Outcome(
+        makespan, tuple(machine.starts), tuple(machine.ends), tuple(machine.spans),
+        tuple(sorted(machine.stalls.items())), machine.busy,
+        tuple(sorted(machine.moved["load"].items())), tuple(sorted(machine.moved["store"].items())),
+    )  # fmt: skip

@@ -1,0 +1,197 @@
+"""Per-axis factors of the closed-form counts.
+
+An operand's tile is a product of index sets, one per axis, and every axis depends on dims of its own. The words
+that a step brings are therefore `prod |U_a| - prod |U_a \\ D_a|`, where for axis `a` `U_a` is the index set needed
+now (over all PEs that share one read) and `D_a` what at least one of them does not already hold. Sums over all
+steps at which one given loop advances factor the same way, so each axis is summed on its own here.
+
+Dims that do not index the operand act as an axis whose set is one point while the PE has work, else empty.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from accelsim.arch import ArrayAxis
+from accelsim.mapping import Mapping
+from accelsim.problem import Axis, Operand
+
+Cell = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class AxisNest:
+    """What the factors of one axis depend on: the splits of its dims and nothing else (so it is a cache key).
+
+    Attributes:
+        axis: the affine axis, or None for a dim that does not index the operand.
+        dims, bounds: its dims and their bounds.
+        child: extent per dim of the tile at the storage point.
+        pe: extent per dim inside one PE (equal to `child` at a shared memory).
+        apart, joint: start offsets per dim over unshared and shared PEs, (0,) at a shared memory.
+        reuse: overlap with what is held counts (True), or only an unchanged tile saves its refill.
+        whole: count tiles instead of words (1 needed, 1 kept if nothing of it is new).
+    """
+
+    axis: Axis | None
+    dims: tuple[str, ...]
+    bounds: tuple[int, ...]
+    child: tuple[int, ...]
+    pe: tuple[int, ...]
+    apart: tuple[tuple[int, ...], ...]
+    joint: tuple[tuple[int, ...], ...]
+    reuse: bool
+    whole: bool = False
+
+    def _set(self, starts: Sequence[int]) -> int:
+        """Index set of one PE (or memory) whose dims begin at `starts`."""
+        if any(s >= b for s, b in zip(starts, self.bounds, strict=True)):
+            return 0
+        if self.axis is None:
+            return 1
+        ranges = {
+            dim: (s, min(e, b - s)) for dim, s, e, b in zip(self.dims, starts, self.pe, self.bounds, strict=True)
+        }
+        return self.axis.mask(ranges)
+
+    def cell(self, new: tuple[int, ...], old: tuple[int, ...] | None) -> Cell:
+        """(sum of |U|, sum of |U minus D|) over groups of PEs, for a tile beginning at `new`, after `old`."""
+        total = kept = 0
+        for far in _combos(self.apart):
+            union = fresh = 0
+            for near in _combos(self.joint):
+                offset = [a + b for a, b in zip(far, near, strict=True)]
+                now = self._set([s + o for s, o in zip(new, offset, strict=True)])
+                union |= now
+                if old is not None:
+                    was = self._set([s + o for s, o in zip(old, offset, strict=True)])
+                    if self.reuse:
+                        fresh |= now & ~was
+                    elif now != was:
+                        fresh |= now
+            total += union.bit_count()
+            if old is not None:
+                kept += (union & ~fresh).bit_count()
+        if self.whole:
+            return int(total > 0), int(old is not None and 0 < total == kept)
+        return total, kept
+
+    @property
+    def uniform(self) -> bool:
+        """True if all interior tiles look alike (no clipping at borders before the last tile)."""
+        if self.axis is None:
+            return True
+        ((_, coef), *more) = self.axis.terms
+        return not more and self.axis.offset == 0 and coef * (self.bounds[0] - 1) < self.axis.size
+
+
+def _combos(parts: tuple[tuple[int, ...], ...]) -> list[tuple[int, ...]]:
+    combos: list[tuple[int, ...]] = [()]
+    for part in parts:
+        combos = [(*head, value) for head in combos for value in part]
+    return combos
+
+
+def axis_nests(
+    mapping: Mapping,
+    operand: Operand,
+    position: int,
+    shared: tuple[ArrayAxis, ...] | None,
+    reuse: bool,
+    whole: bool = False,
+) -> list[AxisNest]:
+    """One `AxisNest` per axis of the operand and per other dim; `shared` is None at a shared memory."""
+    bound = mapping.problem.bound
+    groups: list[tuple[Axis | None, tuple[str, ...]]] = [(axis, axis.dims) for axis in operand.axes if axis.terms]
+    relevant = operand.dims
+    groups += [(None, (dim,)) for dim in bound if dim not in relevant and (bound[dim] > 1)]
+    found = []
+    for axis, dims in groups:
+        child = tuple(min(mapping.tile_step(d, position), bound[d]) for d in dims)
+        if shared is None:
+            pe, apart, joint = child, ((0,),) * len(dims), ((0,),) * len(dims)
+        else:
+            pe = tuple(mapping.pe_extent[d] for d in dims)
+            splits = [mapping.split_offsets(d, shared) for d in dims]
+            apart, joint = tuple(s[0] for s in splits), tuple(s[1] for s in splits)
+        found.append(AxisNest(axis, dims, tuple(bound[d] for d in dims), child, pe, apart, joint, reuse, whole))
+    return found
+
+
+Advance = tuple[str, int] | None
+Region = tuple[tuple[int, int], ...]
+
+
+class Factors:
+    """Sums of axis cells, remembered: the same axis split the same way occurs in most mappings of a search."""
+
+    def __init__(self) -> None:
+        self._memo: dict[tuple[AxisNest, tuple[int, ...], Advance, Region], Cell] = {}
+
+    def total(
+        self, nest: AxisNest, outer: tuple[int, ...], advance: Advance = None, region: Region | None = None
+    ) -> Cell:
+        """(sum |U|, sum |U minus D|) over all states of the axis outside a loop.
+
+        `outer` is the extent per dim inside the loops up to and including the advancing one. `advance` is
+        `(dim, extent of the dim outside that loop)` if the loop is over one of the axis' own dims: then only states
+        where its index is not 0 count and the tile before is the neighbour; otherwise the tile before is the last
+        one inside the same state. `region` restricts the states to `(start, extent)` per dim, default everything.
+        """
+        area = tuple((0, bound) for bound in nest.bounds) if region is None else region
+        if nest.uniform and area[0][0] + area[0][1] < nest.bounds[0]:
+            area = ((0, area[0][1]),)
+        key = (nest, outer, advance, area)
+        found = self._memo.get(key)
+        if found is None:
+            found = self._memo[key] = _sum_states(nest, outer, advance, area)
+        return found
+
+
+def last_child(start: int, length: int, child: int) -> int:
+    """Start of the last child tile inside a tile."""
+    return start + (length - 1) // child * child
+
+
+def _old(nest: AxisNest, new: tuple[int, ...], outer: tuple[int, ...], advance: Advance) -> tuple[int, ...]:
+    olds = []
+    for dim, start, bound, child, span in zip(nest.dims, new, nest.bounds, nest.child, outer, strict=True):
+        if advance is not None and advance[0] == dim:
+            olds.append(start - child)
+        else:
+            olds.append(last_child(start, min(span, bound - start), child))
+    return tuple(olds)
+
+
+def _starts(dim: str, area: tuple[int, int], bound: int, span: int, advance: Advance) -> list[int]:
+    starts = range(area[0], min(area[0] + area[1], bound), span)
+    if advance is not None and advance[0] == dim:
+        return [s for s in starts if s % advance[1]]
+    return list(starts)
+
+
+def _sum_states(nest: AxisNest, outer: tuple[int, ...], advance: Advance, area: Region) -> Cell:
+    per_dim = [
+        _starts(dim, part, bound, span, advance)
+        for dim, part, bound, span in zip(nest.dims, area, nest.bounds, outer, strict=True)
+    ]
+    if nest.uniform:
+        return _sum_uniform(nest, per_dim[0], outer, advance)
+    total = kept = 0
+    for new in _combos(tuple(tuple(starts) for starts in per_dim)):
+        one, two = nest.cell(new, _old(nest, new, outer, advance))
+        total += one
+        kept += two
+    return total, kept
+
+
+def _sum_uniform(nest: AxisNest, starts: list[int], outer: tuple[int, ...], advance: Advance) -> Cell:
+    """All states but the last one alike: one cell times their number, plus the last."""
+    if not starts:
+        return 0, 0
+    last = nest.cell((starts[-1],), _old(nest, (starts[-1],), outer, advance))
+    if len(starts) == 1:
+        return last
+    first = nest.cell((starts[0],), _old(nest, (starts[0],), outer, advance))
+    return first[0] * (len(starts) - 1) + last[0], first[1] * (len(starts) - 1) + last[1]

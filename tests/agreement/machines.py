@@ -1,0 +1,102 @@
+"""Small machines and random mappings that the agreement tests share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import strategies as st
+
+from accelsim.arch import Accelerator, Dram, Hold, MemoryLevel, PEArray, Precision, Spad, VectorUnit
+from accelsim.mapping import Loop, Mapping, TileLevel
+from accelsim.problem import DIMS, Problem, conv_problem
+
+SHARES: dict[str, dict[str, tuple[str, ...]]] = {
+    "ws": {"share_inputs": ("col",), "share_weights": (), "reduce": ("row",)},
+    "os": {"share_inputs": ("col",), "share_weights": ("row",), "reduce": ()},
+    "is": {"share_inputs": (), "share_weights": ("col",), "reduce": ("row",)},
+    "rs": {"share_inputs": ("row", "col"), "share_weights": ("row", "col"), "reduce": ("row",)},
+}
+
+
+def machine(dataflow: str, rows: int = 4, cols: int = 4, **changes: Any) -> Accelerator:
+    """A machine with one big buffer whose weights are a per-pass FIFO for `ws` and `rs`."""
+    at = "pass" if dataflow in ("ws", "rs") else "tile"
+    holds = (Hold("Inputs", 1), Hold("Outputs", 2), Hold("Weights", 2, at))
+    glb = MemoryLevel("GLB", 1 << 30, holds, 64, 64, 10, 12)
+    array = PEArray(
+        kind="row_stationary" if dataflow == "rs" else "systolic",
+        dataflow=dataflow,
+        rows=rows,
+        cols=cols,
+        spads=tuple(Spad(op, 1 << 20, 1, 1) for op in ("Inputs", "Weights", "Outputs")),
+        mac_fj=100,
+        hop_fj_per_bit=1,
+        bus_words_per_cycle=(("Inputs", 1), ("Weights", 4), ("Outputs", 4)) if dataflow == "rs" else (),
+        **SHARES[dataflow],
+    )
+    dram = Dram("test", 6_400_000_000, 20, 4000, 4000)
+    fields: dict[str, Any] = {
+        "name": f"small_{dataflow}",
+        "description": "test machine",
+        "clock_hz": 200_000_000,
+        "precision": Precision(8, 8, 32, 8),
+        "dram": dram,
+        "memories": (glb,),
+        "array": array,
+        "vector": VectorUnit(4, 50),
+    }
+    return Accelerator(**{**fields, **changes})
+
+
+@st.composite
+def problems(draw: st.DrawFn, most: int = 5) -> Problem:
+    """Small convolutions with every kind of border: strides, dilation, padding, groups, odd sizes."""
+    size = st.integers(1, most)
+    kernel = (draw(st.integers(1, 3)), draw(st.integers(1, 3)))
+    stride = (draw(st.integers(1, 3)), draw(st.integers(1, 3)))
+    dilation = (draw(st.integers(1, 2)), draw(st.integers(1, 2)))
+    pad = (draw(st.integers(0, 2)), draw(st.integers(0, 2)))
+    out = (draw(size), draw(size))
+    extra = (draw(st.integers(-2, 1)), draw(st.integers(-2, 1)))
+    in_size = tuple(
+        max(1, (o - 1) * s + d * (k - 1) + 1 - p + e)
+        for o, s, d, k, p, e in zip(out, stride, dilation, kernel, pad, extra, strict=True)
+    )
+    return conv_problem(
+        batch=draw(st.integers(1, 2)), groups=draw(st.integers(1, 3)), out_channels=draw(st.integers(1, 4)),
+        in_channels=draw(st.integers(1, 4)), out_size=out, kernel=kernel, in_size=(in_size[0], in_size[1]),
+        stride=stride, dilation=dilation, pad=pad,
+    )  # fmt: skip
+
+
+@st.composite
+def nests(draw: st.DrawFn, dataflow: str, most: int = 5) -> Mapping:
+    """A random mapping of a random problem: any factors with remainders, any loop order, any spatial loops."""
+    problem = draw(problems(most))
+    outputs = problem.output.dims
+    slots: dict[str, list[Loop]] = {"DRAM": [], "GLB": [], "stream": [], "spatial": [], "pe": []}
+    for dim in draw(st.permutations([d for d in DIMS if problem.bound[d] > 1])):
+        left = problem.bound[dim]
+        for slot in ("pe", "spatial", "stream", "GLB"):
+            if slot == "pe" and dataflow != "rs":
+                continue
+            trips = draw(st.integers(1, min(3, left)))
+            if trips == 1:
+                continue
+            if slot == "spatial":
+                kinds = ["row", "col", "diagonal"]
+                if dim not in outputs:
+                    kinds = ["row"] if dataflow in ("ws", "is", "rs") else []
+                if not kinds:
+                    continue
+                slots[slot].append(Loop(dim, trips, draw(st.sampled_from(kinds))))
+            else:
+                slots[slot].append(Loop(dim, trips))
+            left = -(-left // trips)
+        if left > 1:
+            slots["DRAM"].append(Loop(dim, left))
+    order = {name: tuple(draw(st.permutations(loops))) for name, loops in slots.items()}
+    return Mapping(
+        problem, dataflow, (TileLevel("DRAM", order["DRAM"]), TileLevel("GLB", order["GLB"])),
+        order["stream"], order["spatial"], order["pe"],
+    )  # fmt: skip
