@@ -8,7 +8,7 @@ only the `finalists` best estimates are evaluated (two where a mapping has more 
 from __future__ import annotations
 
 import heapq
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from accelsim.arch import Accelerator
@@ -24,7 +24,7 @@ from accelsim.problem import DIMS, Problem
 from accelsim.sim import recurrence
 from accelsim.sim.build import Simulated, build_stream
 from accelsim.sim.stream import Outcome
-from accelsim.traffic import Factors, count
+from accelsim.traffic import Factors, count, stored_words
 
 Objective = Literal["edp", "energy", "latency"]
 CORES = 12
@@ -50,13 +50,13 @@ class Mapped:
         return self.outcome.makespan * (self.energy_fj if objective == "edp" else 1)
 
 
-def evaluate(mapping: Mapping, arch: Accelerator, factors: Factors | None = None) -> Mapped:
-    """Counts, stream, time and energy of a mapping, exactly."""
+def evaluate(mapping: Mapping, arch: Accelerator, post_ops: int = 0, factors: Factors | None = None) -> Mapped:
+    """Counts, stream, time and energy of a mapping, exactly; `post_ops` vector operations per finished word."""
     counts = count(mapping, arch, rules_of(arch), factors)
-    simulated = build_stream(mapping, arch)
+    simulated = build_stream(mapping, arch, post_ops=post_ops)
     outcome = recurrence.run(simulated.stream, arch.dram, arch.clock_hz)
     macs = mapping.problem.macs if mapping.problem.op == "mac" else 0
-    ops = 0 if macs else mapping.problem.macs
+    ops = post_ops * stored_words(mapping.problem.output, mapping) if macs else mapping.problem.macs
     energy = sum(energy_fj(array_traffic(counts, arch, macs), arch, macs, ops).values())
     return Mapped(mapping, counts, simulated, outcome, energy)
 
@@ -83,9 +83,9 @@ def _ranked(problem: Problem, arch: Accelerator, objective: Objective, keep: int
 
 
 def map_problem(
-    problem: Problem, arch: Accelerator, objective: Objective = "edp", finalists: int = 8, keep: int = 64
+    problem: Problem, arch: Accelerator, objective: Objective = "edp", post_ops: int = 0, finalists: int = 8
 ) -> Mapped:
-    """The best mapping found for a problem.
+    """The best mapping found for a problem whose finished words each take `post_ops` vector operations.
 
     Raises:
         MappingError: no tile fits; the message says which memory needs how much for which operand.
@@ -96,13 +96,13 @@ def map_problem(
     best: Mapped | None = None
     evaluated = 0
     reasons: list[str] = []
-    for candidate in _ranked(problem, arch, objective, keep):
+    for candidate in _ranked(problem, arch, objective, 8 * finalists):
         mapping = candidate.mapping(problem, arch)
         wrong = problems_with(mapping, arch)
         if wrong:
             reasons = reasons or wrong
             continue
-        found = evaluate(mapping, arch, factors)
+        found = evaluate(mapping, arch, post_ops, factors)
         evaluated += 1
         if best is None or found.cost(objective) < best.cost(objective):
             best = found
@@ -110,7 +110,7 @@ def map_problem(
             break
     if best is None:
         raise MappingError("; ".join(reasons) or smallest_misfit(problem, arch))
-    return Mapped(best.mapping, best.counts, best.simulated, best.outcome, best.energy_fj, evaluated)
+    return replace(best, evaluated=evaluated)
 
 
 def smallest_misfit(problem: Problem, arch: Accelerator) -> str:

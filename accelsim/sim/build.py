@@ -179,14 +179,16 @@ def _next_visit(flow: LinkFlow, firsts: NDArray[np.intp]) -> tuple[list[int], li
     return following, before
 
 
-def build_stream(mapping: Mapping, arch: Accelerator, rules: Rules | None = None) -> Simulated:
-    """The stream of a mapping on a machine."""
+def build_stream(mapping: Mapping, arch: Accelerator, rules: Rules | None = None, post_ops: int = 0) -> Simulated:
+    """The stream of a mapping on a machine; the vector unit does `post_ops` operations on every finished word."""
     rules = rules_of(arch) if rules is None else rules
     passes, flows = link_flows(mapping, arch, rules, Factors())
     on_array = mapping.problem.op == "mac"
     overlap = on_array and arch.array.weight_double_buffer and arch.array.dataflow in ("ws", "is")
     load, stream, drain, ideal = _array_times(passes, flows, arch) if on_array else _vector_times(passes, arch)
     load, ports = _port_cycles(flows, arch, load, overlap)
+    if post_ops and on_array:
+        ports = np.maximum(ports, _ceil(_flow(flows, "Outputs", "PE").up_final * post_ops, arch.vector.lanes))
     stretched = np.maximum(stream, ports)
     fed = [flow for flow in flows if flow.point.parent == "DRAM"]
     edges = np.logical_or.reduce([flow.changed for flow in fed])

@@ -1,0 +1,1 @@
+"""Executors: operators on arrays (reference), mappings on arrays (tiled), and PE registers."""

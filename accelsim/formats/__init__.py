@@ -1,0 +1,1 @@
+"""Doors: the only rooms that read and write other people's formats."""

@@ -1,0 +1,177 @@
+"""The pydantic models of a machine's YAML: strict, unknown keys refused, every quantity with its unit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+
+from accelsim import units
+from accelsim.errors import InputError
+
+
+def _quantity(parse: Callable[[object], int], example: str, pattern: str) -> Any:
+    def check(value: object) -> str:
+        try:
+            parse(value)
+        except InputError as error:
+            raise ValueError(str(error)) from None
+        assert isinstance(value, str)
+        return value
+
+    schema = {"type": "string", "pattern": pattern, "examples": [example]}
+    return Annotated[str, BeforeValidator(check), WithJsonSchema(schema)]
+
+
+def _of(names: Any) -> str:
+    return r"^\s*[0-9_.]+\s*(" + "|".join(sorted(names)) + r")\s*$"
+
+
+def _any_clock(parse: Callable[[object, int], int]) -> Callable[[object], int]:
+    return lambda value: parse(value, 10**9)
+
+
+Size = _quantity(units.bits, "108 KiB", _of(units.SIZES))
+Frequency = _quantity(units.hertz, "200 MHz", _of(units.FREQUENCIES))
+Bandwidth = _quantity(units.bits_per_second, "25.6 GB/s", _of(units.BANDWIDTHS))
+Port = _quantity(units.bits_per_cycle, "64 bit/cycle", _of(units.PORTS))
+Bus = _quantity(units.words_per_cycle, "4 words/cycle", _of(units.WORD_PORTS))
+Words = _quantity(units.words, "224 words", _of(units.WORDS))
+Energy = _quantity(units.femtojoules, "2.5 pJ", _of(units.ENERGIES))
+EnergyPerBit = _quantity(units.femtojoules_per_bit, "0.25 pJ/bit", _of(units.ENERGIES_PER_BIT))
+Power = _quantity(_any_clock(units.femtojoules_per_cycle), "3 mW", _of(units.POWERS))
+Time = _quantity(_any_clock(units.cycles), "100 ns", _of(units.TIMES))
+Count = Annotated[int, Field(ge=1, strict=True)]
+Flag = Annotated[bool, Field(strict=True)]
+Axes = list[Literal["row", "col"]]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class PrecisionModel(_Model):
+    """Word widths."""
+
+    weights: Size
+    inputs: Size
+    psums: Size
+    outputs: Size
+
+
+class DramModel(_Model):
+    """Off-chip memory: bandwidth and latency of its one channel."""
+
+    kind: str
+    bandwidth: Bandwidth
+    latency: Time
+    read_energy: EnergyPerBit
+    write_energy: EnergyPerBit
+    background_power: Power = "0 mW"
+
+
+class HoldModel(_Model):
+    """How a memory keeps an operand: tiles held at once, and whether a tile is what its loops sweep or one pass."""
+
+    depth: Count = 1
+    at: Literal["tile", "pass"] = "tile"
+
+
+class HoldsModel(_Model):
+    """Operands a memory keeps."""
+
+    Inputs: HoldModel | None = None
+    Weights: HoldModel | None = None
+    Outputs: HoldModel | None = None
+
+
+class MemoryModel(_Model):
+    """One on-chip memory."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
+    capacity: Size
+    holds: HoldsModel
+    read_port: Port
+    write_port: Port
+    read_energy: EnergyPerBit
+    write_energy: EnergyPerBit
+    leakage: Power = "0 mW"
+    psum_only: Flag = False
+
+
+class SpadModel(_Model):
+    """A scratchpad or register of one PE."""
+
+    words: Words
+    read_energy: EnergyPerBit
+    write_energy: EnergyPerBit
+
+
+class SpadsModel(_Model):
+    """Scratchpads of one PE by operand."""
+
+    Inputs: SpadModel
+    Weights: SpadModel
+    Outputs: SpadModel
+
+
+class WiresModel(_Model):
+    """Array axes along which wires join PEs: multicast or forwarding of Inputs and Weights, summing of psums."""
+
+    share_inputs: Axes
+    share_weights: Axes
+    reduce_psums: Axes
+
+
+class BusesModel(_Model):
+    """Bus widths between the memory and a row-stationary array; psums have one in each direction."""
+
+    Inputs: Bus
+    Weights: Bus
+    Outputs: Bus
+
+
+class ArrayModel(_Model):
+    """The PE array."""
+
+    kind: Literal["systolic", "row_stationary"]
+    dataflow: Literal["ws", "os", "is", "rs"]
+    rows: Count
+    cols: Count
+    wires: WiresModel
+    spads: SpadsModel
+    buses: BusesModel | None = None
+    mac_energy: Energy
+    hop_energy: EnergyPerBit
+    leakage: Power = "0 mW"
+    weight_double_buffer: Flag = False
+    whole_weight_tiles: Flag = False
+
+
+class VectorModel(_Model):
+    """The vector unit."""
+
+    lanes: Count
+    op_energy: Energy
+
+
+class CountingModel(_Model):
+    """Counting rules that the machine follows."""
+
+    psum_first_visit: Literal["write", "read"] = "write"
+    halo_reuse: Flag = True
+
+
+class ArchModel(_Model):
+    """A machine."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
+    description: str
+    clock: Frequency
+    precision: PrecisionModel
+    dram: DramModel
+    memories: Annotated[list[MemoryModel], Field(min_length=1)]
+    array: ArrayModel
+    vector: VectorModel
+    counting: CountingModel = CountingModel()

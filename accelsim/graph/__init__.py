@@ -1,0 +1,16 @@
+"""Networks as graphs of layers, the builder that writes them and the passes that fold them."""
+
+from accelsim.graph.builder import Handle, Network
+from accelsim.graph.graph import LayerGraph, Node, own_params
+from accelsim.graph.passes import fold_batch_norm, fuse_activations, optimise
+
+__all__ = [
+    "Handle",
+    "LayerGraph",
+    "Network",
+    "Node",
+    "fold_batch_norm",
+    "fuse_activations",
+    "optimise",
+    "own_params",
+]

@@ -1,0 +1,64 @@
+"""The contract of a layer: shapes, parameters, MACs and what it lowers to."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from math import prod
+from typing import ClassVar
+
+from accelsim.errors import InputError
+from accelsim.layers.work import WorkItem
+
+Shape = tuple[int, ...]
+
+
+class Layer(ABC):
+    """A layer kind with its attributes; frozen dataclasses derive from it. Tensors are batch first, NCHW.
+
+    Every method takes the shapes of all inputs and raises `InputError` if they do not fit the layer.
+    """
+
+    op: ClassVar[str]
+
+    @abstractmethod
+    def output_shape(self, inputs: Sequence[Shape]) -> Shape:
+        """Shape of the output."""
+
+    @abstractmethod
+    def lower(self, inputs: Sequence[Shape]) -> tuple[WorkItem, ...]:
+        """Work items for the array, the vector unit or the DMA; empty for a view that moves nothing."""
+
+    def weight_shapes(self, inputs: Sequence[Shape]) -> dict[str, Shape]:
+        """Trained parameters by name."""
+        return {}
+
+    def buffer_shapes(self, inputs: Sequence[Shape]) -> dict[str, Shape]:
+        """Constants that are not trained (running statistics), not counted as parameters."""
+        return {}
+
+    def params(self, inputs: Sequence[Shape]) -> int:
+        """Number of trained parameters."""
+        return sum(prod(shape) for shape in self.weight_shapes(inputs).values())
+
+    def macs(self, inputs: Sequence[Shape]) -> int:
+        """Conventional MACs: products of convolutions and matrix products, nothing else."""
+        return 0
+
+
+def one(layer: Layer, inputs: Sequence[Shape], rank: int | None = None) -> Shape:
+    """The only input shape, of the given rank if one is given."""
+    if len(inputs) != 1:
+        raise InputError(f"{layer.op} takes one input, given {len(inputs)}")
+    shape = inputs[0]
+    if rank is not None and len(shape) != rank:
+        raise InputError(f"{layer.op} takes a tensor of rank {rank}, given shape {shape}")
+    return shape
+
+
+def positive(layer: Layer, **values: int | tuple[int, ...]) -> None:
+    """Raise `InputError` for any attribute below 1."""
+    for name, value in values.items():
+        parts = value if isinstance(value, tuple) else (value,)
+        if any(isinstance(v, bool) or not isinstance(v, int) or v < 1 for v in parts):
+            raise InputError(f"{layer.op}: {name} is {value!r}, expected whole numbers of at least 1")

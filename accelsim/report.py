@@ -1,0 +1,254 @@
+"""What a run leaves behind, as frozen data: layers, totals, provenance. Energies are integer femtojoules inside."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from accelsim.energy import LevelTraffic, merge
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FJ_PER_PJ = 1000
+
+
+@dataclass(frozen=True)
+class LayerResult:
+    """One layer of a report.
+
+    Attributes:
+        macs: conventional MACs; issued_macs: what the array was given (padding included).
+        compute_cycles: cycles in which PEs or vector lanes do useful work; the rest of `cycles` is in `stall_cycles`.
+        active_pes: PEs with work in a full pass, 0 off the array.
+        vector_ops: lane operations, fused ones included.
+        traffic: bits by level and operand.
+        energy_fj: energy by component, leakage over the layer's cycles included.
+        mapping: the loop nest as text, None off the array. note: why it costs what it costs.
+        problem_key: equal for layers that were mapped together.
+    """
+
+    name: str
+    op: str
+    unit: str
+    macs: int
+    issued_macs: int
+    params: int
+    cycles: int
+    start_cycle: int
+    end_cycle: int
+    compute_cycles: int
+    active_pes: int
+    utilization: float
+    vector_ops: int
+    traffic: LevelTraffic
+    energy_fj: dict[str, int]
+    stall_cycles: dict[str, int]
+    mapping: str | None
+    output_shape: tuple[int, ...]
+    folded: tuple[str, ...] = ()
+    note: str = ""
+
+    @property
+    def total_energy_fj(self) -> int:
+        """Energy of the layer."""
+        return sum(self.energy_fj.values())
+
+    def dram_bits(self) -> tuple[int, int]:
+        """(read, written) DRAM bits."""
+        row = self.traffic.get("DRAM", {})
+        return sum(f.read_bits for f in row.values()), sum(f.write_bits for f in row.values())
+
+    def as_dict(self) -> dict[str, Any]:
+        """The layer as in `report.json`."""
+        return {
+            "name": self.name,
+            "op": self.op,
+            "unit": self.unit,
+            "macs": self.macs,
+            "issued_macs": self.issued_macs,
+            "params": self.params,
+            "cycles": self.cycles,
+            "start_cycle": self.start_cycle,
+            "end_cycle": self.end_cycle,
+            "compute_cycles": self.compute_cycles,
+            "active_pes": self.active_pes,
+            "utilization": self.utilization,
+            "vector_ops": self.vector_ops,
+            "energy_pj": self.total_energy_fj / FJ_PER_PJ,
+            "energy_fj": self.total_energy_fj,
+            "traffic": traffic_dict(self.traffic),
+            "energy_by_component_pj": picojoules(self.energy_fj),
+            "stall_cycles": dict(sorted(self.stall_cycles.items())),
+            "mapping": self.mapping,
+            "output_shape": list(self.output_shape),
+            "folded": list(self.folded),
+            "note": self.note,
+        }
+
+
+def picojoules(energy_fj: dict[str, int]) -> dict[str, float]:
+    """Femtojoules by component as picojoules, for a report."""
+    return {name: value / FJ_PER_PJ for name, value in sorted(energy_fj.items())}
+
+
+def traffic_dict(table: LevelTraffic) -> dict[str, dict[str, dict[str, int]]]:
+    """A traffic table as in `report.json`."""
+    return {
+        level: {op: {"read_bits": f.read_bits, "write_bits": f.write_bits} for op, f in sorted(row.items())}
+        for level, row in table.items()
+    }
+
+
+def add_up(parts: Iterable[dict[str, int]]) -> dict[str, int]:
+    """Sums by key."""
+    total: dict[str, int] = {}
+    for part in parts:
+        for key, value in part.items():
+            total[key] = total.get(key, 0) + value
+    return total
+
+
+@dataclass(frozen=True)
+class Totals:
+    """Sums over the layers; cycles are the makespan."""
+
+    macs: int
+    issued_macs: int
+    params: int
+    cycles: int
+    seconds: float
+    energy_fj: dict[str, int]
+    utilization: float
+    traffic: LevelTraffic
+    stall_cycles: dict[str, int]
+    compute_cycles: int
+
+    @property
+    def total_energy_fj(self) -> int:
+        """Energy of the run."""
+        return sum(self.energy_fj.values())
+
+    def as_dict(self) -> dict[str, Any]:
+        """The totals as in `report.json`."""
+        dram = self.traffic.get("DRAM", {})
+        return {
+            "macs": self.macs,
+            "issued_macs": self.issued_macs,
+            "params": self.params,
+            "cycles": self.cycles,
+            "compute_cycles": self.compute_cycles,
+            "seconds": self.seconds,
+            "energy_pj": self.total_energy_fj / FJ_PER_PJ,
+            "energy_fj": self.total_energy_fj,
+            "utilization": self.utilization,
+            "dram_read_bits": sum(f.read_bits for f in dram.values()),
+            "dram_write_bits": sum(f.write_bits for f in dram.values()),
+            "energy_by_component_pj": picojoules(self.energy_fj),
+            "stall_cycles": dict(sorted(self.stall_cycles.items())),
+            "traffic": traffic_dict(self.traffic),
+        }
+
+
+def totals_of(layers: Iterable[LayerResult], params: int, clock_hz: int, pes: int) -> Totals:
+    """Totals of layers that ran one after another; `params` counts shared weights once."""
+    rows = list(layers)
+    cycles = max(1, max((r.end_cycle for r in rows), default=1))
+    issued = sum(r.issued_macs for r in rows)
+    return Totals(
+        macs=sum(r.macs for r in rows),
+        issued_macs=issued,
+        params=params,
+        cycles=cycles,
+        seconds=cycles / clock_hz,
+        energy_fj=add_up(r.energy_fj for r in rows),
+        utilization=issued / (pes * cycles),
+        traffic=merge(r.traffic for r in rows),
+        stall_cycles=add_up(r.stall_cycles for r in rows),
+        compute_cycles=sum(r.compute_cycles for r in rows),
+    )
+
+
+@dataclass(frozen=True)
+class Machine:
+    """The figures of the machine that tables and plots need."""
+
+    name: str
+    pes: int
+    clock_hz: int
+    dram_bits_per_s: int
+    precision: dict[str, int]
+    dataflow: str
+
+
+@dataclass(frozen=True)
+class RunReport:
+    """A run: what was asked, what it costs by layer and in total, and where the inputs came from."""
+
+    version: str
+    model: str
+    machine: Machine
+    batch: int
+    options: dict[str, Any]
+    sources: dict[str, str]
+    totals: Totals
+    results: tuple[LayerResult, ...]
+    verification: dict[str, Any] = field(default_factory=dict)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The report as in `report.json` (schema 1)."""
+        return {
+            "schema": 1,
+            "accelsim": self.version,
+            "model": self.model,
+            "arch": self.machine.name,
+            "batch": self.batch,
+            "clock_hz": self.machine.clock_hz,
+            "pes": self.machine.pes,
+            "dataflow": self.machine.dataflow,
+            "precision_bits": self.machine.precision,
+            "options": self.options,
+            "sources": dict(sorted(self.sources.items())),
+            "totals": self.totals.as_dict(),
+            "layers": [layer.as_dict() for layer in self.results],
+            "verification": self.verification,
+        }
+
+    @property
+    def layers(self) -> pd.DataFrame:
+        """One row per layer: cost, traffic, energy by component, stalls by cause (columns carry their units)."""
+        import pandas as pd
+
+        return pd.DataFrame([layer_row(layer) for layer in self.results]).fillna(0)
+
+
+def layer_row(layer: LayerResult) -> dict[str, Any]:
+    """A layer as one flat row, units in the column names."""
+    reads, writes = layer.dram_bits()
+    row: dict[str, Any] = {
+        "name": layer.name,
+        "op": layer.op,
+        "unit": layer.unit,
+        "output_shape": "x".join(str(n) for n in layer.output_shape),
+        "macs": layer.macs,
+        "issued_macs": layer.issued_macs,
+        "params": layer.params,
+        "cycles": layer.cycles,
+        "start_cycle": layer.start_cycle,
+        "end_cycle": layer.end_cycle,
+        "compute_cycles": layer.compute_cycles,
+        "utilization": layer.utilization,
+        "active_pes": layer.active_pes,
+        "vector_ops": layer.vector_ops,
+        "energy_pj": layer.total_energy_fj / FJ_PER_PJ,
+        "dram_read_bits": reads,
+        "dram_write_bits": writes,
+    }
+    row.update({f"energy_{k.replace(' ', '_')}_pj": v / FJ_PER_PJ for k, v in sorted(layer.energy_fj.items())})
+    row.update({f"stall_{k}_cycles": v for k, v in sorted(layer.stall_cycles.items())})
+    for level, operands in layer.traffic.items():
+        for operand, flow in sorted(operands.items()):
+            row[f"{level}_{operand}_read_bits"] = flow.read_bits
+            row[f"{level}_{operand}_write_bits"] = flow.write_bits
+    return row
