@@ -127,7 +127,8 @@ def walk_operand(mapping: Mapping, arch: Accelerator, operand: Operand, rules: R
     found = []
     for point in points(mapping, arch, operand):
         if point.memory == "PE":
-            tally = _walk_array(mapping, operand, point, rules.psum_first_visit == "read")
+            read_first = rules.psum_first_visit == "read" and mapping.problem.op == "mac"
+            tally = _walk_array(mapping, operand, point, read_first)
         else:
             tally = _walk_memory(mapping, operand, point, rules)
         if operand.role == "output":

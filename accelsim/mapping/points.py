@@ -17,7 +17,7 @@ class Rules:
     Attributes:
         halo_reuse: a fill of a shared memory costs only what is not already there; False refills changed tiles.
         psum_first_visit: `write` does not read a psum before its first visit; `read` does, between the innermost
-            memory and the array (the Eyeriss chip reads and writes on every visit).
+            memory and the array (the Eyeriss chip reads and writes on every visit); the vector unit always writes.
     """
 
     halo_reuse: bool = True

@@ -193,12 +193,13 @@ def link_flow(passes: Passes, operand: Operand, point: Point, rules: Rules, fact
     zero = np.zeros(passes.count, np.int64)
     if operand.role != "output":
         return LinkFlow(operand, point, words, zero, zero, changed, tile, first, np.zeros(0, np.intp))
+    mapping = passes.mapping
     distinct = _distinct(passes, operand, point.position)
     _, which = _unique(starts)
     order = np.arange(passes.count)
     leaving = words + kept - np.append(kept[1:], 0)
     final = np.where(_seen_last(which, order), distinct, 0)
-    if point.memory == "PE" and rules.psum_first_visit == "read":
+    if point.memory == "PE" and rules.psum_first_visit == "read" and mapping.problem.op == "mac":
         down = words
     else:
         down = words - np.where(_seen_first(which, order), distinct, 0)

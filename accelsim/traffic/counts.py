@@ -62,7 +62,8 @@ def count_point(mapping: Mapping, operand: Operand, point: Point, rules: Rules, 
     if operand.role != "output":
         return LinkCount(operand.name, point.parent, point.memory, visits, arrivals)
     final = stored_words(operand, mapping)
-    reloads = visits if at_array and rules.psum_first_visit == "read" else visits - final
+    read_first = at_array and rules.psum_first_visit == "read" and mapping.problem.op == "mac"
+    reloads = visits if read_first else visits - final
     return LinkCount(
         operand.name, point.parent, point.memory, reloads, reloads, arrivals, visits - final, final
     )  # fmt: skip

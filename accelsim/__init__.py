@@ -1,0 +1,25 @@
+"""accelsim: simulate DNN accelerators, map networks onto them, and prove the numbers.
+
+>>> import accelsim
+>>> report = accelsim.run("edge_os_32x32", "mlp")
+>>> report.totals.macs, len(report.layers)
+(266200, 3)
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from accelsim.api import run, verify
+
+__version__ = "0.1.0"
+__all__ = ["__version__", "run", "verify"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in ("run", "verify"):
+        from accelsim import api
+
+        return getattr(api, name)
+    raise AttributeError(f"module 'accelsim' has no attribute {name!r}")

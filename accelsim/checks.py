@@ -1,0 +1,87 @@
+"""Laws that every result obeys; a run that breaks one stops with the law's name and the figures."""
+
+from __future__ import annotations
+
+from accelsim.arch import Accelerator
+from accelsim.errors import CheckFailed
+from accelsim.mapper.search import Mapped
+from accelsim.mapping import LinkCount
+from accelsim.report import LayerResult, Totals, totals_of
+from accelsim.sim.stream import Outcome
+from accelsim.traffic import stored_words
+
+
+def _law(holds: bool, layer: str, law: str, figures: str) -> None:
+    if not holds:
+        raise CheckFailed(f"{layer}: law broken: {law}: {figures}")
+
+
+def check_counts(name: str, mapped: Mapped) -> None:
+    """The words that the simulator's passes carried are the counted ones, link by link."""
+    counted = {(c.operand, c.parent, c.child): (c.reads, c.psum_writes, c.final_writes) for c in mapped.counts}
+    carried = mapped.simulated.carried
+    _law(carried == counted, name, "simulated words == counted words", f"{carried} != {counted}")
+    for count in mapped.counts:
+        fan_out = count.deliveries >= count.reads and count.sends >= 0
+        _law(fan_out, name, "a link delivers at least what was read", str(count))
+        if count.operand == "Outputs":
+            final = stored_words(mapped.mapping.problem.output, mapped.mapping)
+            _law(count.final_writes == final, name, "every result is written once per link", f"{count}, {final} results")
+            _law(count.sends >= count.psum_writes + final, name, "psums sent >= psums written", str(count))
+
+
+def check_compulsory(name: str, mapped: Mapped) -> None:
+    """DRAM traffic is at least one visit to every stored word that the problem touches."""
+    for operand in mapped.mapping.problem.operands:
+        need = stored_words(operand, mapped.mapping)
+        moved = sum(_moved(c) for c in mapped.counts if c.operand == operand.name and c.parent == "DRAM")
+        _law(moved >= need, name, f"DRAM words of {operand.name} >= compulsory", f"{moved} < {need}")
+
+
+def _moved(count: LinkCount) -> int:
+    return count.final_writes + count.psum_writes if count.operand == "Outputs" else count.reads
+
+
+def check_time(name: str, layer: LayerResult, outcome: Outcome, arch: Accelerator) -> None:
+    """Cycles are at least what the PEs, every port and the DRAM channel need, and their parts add up."""
+    cycles = layer.cycles
+    _law(cycles * arch.array.pes >= layer.issued_macs, name, "cycles >= MACs / PEs", f"{cycles}, {layer.issued_macs} MACs")
+    _law(cycles * arch.vector.lanes >= layer.vector_ops, name, "cycles >= vector operations / lanes", str(cycles))
+    reads, writes = layer.dram_bits()
+    dram = arch.dram
+    need = (reads + writes) * arch.clock_hz
+    _law(cycles * dram.bandwidth_bits_per_s >= need, name, "cycles >= DRAM bits / bandwidth", f"{cycles}, {reads + writes} bits")
+    moved = sum(b for _, b in outcome.read_bits), sum(b for _, b in outcome.write_bits)
+    _law(moved == (reads, writes), name, "transfers carry the DRAM traffic", f"{moved} != {(reads, writes)}")
+    _law(outcome.channel_busy <= cycles, name, "the DRAM channel is busy at most all the time", f"{outcome.channel_busy}")
+    parts = layer.compute_cycles + sum(layer.stall_cycles.values())
+    _law(parts == cycles, name, "compute and stalls add up to the cycles", f"{parts} != {cycles}")
+
+
+def check_ports(name: str, mapped: Mapped, arch: Accelerator, cycles: int) -> None:
+    """Cycles are at least the bits over the bandwidth of each on-chip port towards the array."""
+    precision = arch.precision
+    for memory in arch.memories:
+        reads = writes = 0
+        for count in mapped.counts:
+            if count.parent != memory.name:
+                continue
+            if count.operand == "Outputs":
+                final = precision.psum_bits if memory.psum_only else precision.output_bits
+                reads += count.reads * precision.psum_bits
+                writes += count.psum_writes * precision.psum_bits + count.final_writes * final
+            else:
+                reads += count.reads * precision.read_bits(count.operand)
+        _law(cycles * memory.read_bits_per_cycle >= reads, name, f"cycles >= bits / {memory.name} read port", str(cycles))
+        _law(cycles * memory.write_bits_per_cycle >= writes, name, f"cycles >= bits / {memory.name} write port", str(cycles))
+
+
+def check_totals(layers: tuple[LayerResult, ...], totals: Totals, clock_hz: int, pes: int) -> None:
+    """Totals are the sums of the parts, exactly, and layers do not overlap."""
+    again = totals_of(layers, sum(layer.params for layer in layers), clock_hz, pes)
+    _law(again == totals, "totals", "totals == sum of the layers", f"{again} != {totals}")
+    end = 0
+    for layer in layers:
+        _law(layer.start_cycle >= end, layer.name, "layers run one after another", f"{layer.start_cycle} < {end}")
+        _law(layer.end_cycle - layer.start_cycle == layer.cycles, layer.name, "cycles == end - start", str(layer.cycles))
+        end = layer.end_cycle
