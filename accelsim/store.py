@@ -1,0 +1,44 @@
+"""Writing results: files appear whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+from accelsim.errors import InputError
+
+
+def prepare(folder: Path) -> None:
+    """Make the output folder and see that it can be written, before any work is done."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=folder, prefix=".accelsim-")
+        os.close(handle)
+        Path(name).unlink()
+    except OSError as error:
+        raise InputError(f"cannot write to the output folder {folder}: {error.strerror or error}") from None
+
+
+def write_all(folder: Path, files: dict[str, bytes]) -> list[Path]:
+    """Write files into a folder: all are written aside first, then moved into place one by one.
+
+    Raises:
+        InputError: the folder cannot be written; nothing is left half-written.
+    """
+    prepare(folder)
+    waiting: list[tuple[Path, Path]] = []
+    try:
+        for name, data in files.items():
+            handle, temporary = tempfile.mkstemp(dir=folder, prefix=".accelsim-")
+            waiting.append((Path(temporary), folder / name))
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+            Path(temporary).chmod(0o644)
+        for temporary_path, final in waiting:
+            temporary_path.replace(final)
+    except OSError as error:
+        for temporary_path, _ in waiting:
+            temporary_path.unlink(missing_ok=True)
+        raise InputError(f"cannot write to the output folder {folder}: {error.strerror or error}") from None
+    return [final for _, final in waiting]
