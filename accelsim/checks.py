@@ -26,7 +26,9 @@ def check_counts(name: str, mapped: Mapped) -> None:
         _law(fan_out, name, "a link delivers at least what was read", str(count))
         if count.operand == "Outputs":
             final = stored_words(mapped.mapping.problem.output, mapped.mapping)
-            _law(count.final_writes == final, name, "every result is written once per link", f"{count}, {final} results")
+            _law(
+                count.final_writes == final, name, "every result is written once per link", f"{count}, {final} results"
+            )
             _law(count.sends >= count.psum_writes + final, name, "psums sent >= psums written", str(count))
 
 
@@ -45,15 +47,27 @@ def _moved(count: LinkCount) -> int:
 def check_time(name: str, layer: LayerResult, outcome: Outcome, arch: Accelerator) -> None:
     """Cycles are at least what the PEs, every port and the DRAM channel need, and their parts add up."""
     cycles = layer.cycles
-    _law(cycles * arch.array.pes >= layer.issued_macs, name, "cycles >= MACs / PEs", f"{cycles}, {layer.issued_macs} MACs")
+    _law(
+        cycles * arch.array.pes >= layer.issued_macs,
+        name,
+        "cycles >= MACs / PEs",
+        f"{cycles}, {layer.issued_macs} MACs",
+    )
     _law(cycles * arch.vector.lanes >= layer.vector_ops, name, "cycles >= vector operations / lanes", str(cycles))
     reads, writes = layer.dram_bits()
     dram = arch.dram
     need = (reads + writes) * arch.clock_hz
-    _law(cycles * dram.bandwidth_bits_per_s >= need, name, "cycles >= DRAM bits / bandwidth", f"{cycles}, {reads + writes} bits")
+    _law(
+        cycles * dram.bandwidth_bits_per_s >= need,
+        name,
+        "cycles >= DRAM bits / bandwidth",
+        f"{cycles}, {reads + writes} bits",
+    )
     moved = sum(b for _, b in outcome.read_bits), sum(b for _, b in outcome.write_bits)
     _law(moved == (reads, writes), name, "transfers carry the DRAM traffic", f"{moved} != {(reads, writes)}")
-    _law(outcome.channel_busy <= cycles, name, "the DRAM channel is busy at most all the time", f"{outcome.channel_busy}")
+    _law(
+        outcome.channel_busy <= cycles, name, "the DRAM channel is busy at most all the time", f"{outcome.channel_busy}"
+    )
     parts = layer.compute_cycles + sum(layer.stall_cycles.values())
     _law(parts == cycles, name, "compute and stalls add up to the cycles", f"{parts} != {cycles}")
 
@@ -72,8 +86,15 @@ def check_ports(name: str, mapped: Mapped, arch: Accelerator, cycles: int) -> No
                 writes += count.psum_writes * precision.psum_bits + count.final_writes * final
             else:
                 reads += count.reads * precision.read_bits(count.operand)
-        _law(cycles * memory.read_bits_per_cycle >= reads, name, f"cycles >= bits / {memory.name} read port", str(cycles))
-        _law(cycles * memory.write_bits_per_cycle >= writes, name, f"cycles >= bits / {memory.name} write port", str(cycles))
+        _law(
+            cycles * memory.read_bits_per_cycle >= reads, name, f"cycles >= bits / {memory.name} read port", str(cycles)
+        )
+        _law(
+            cycles * memory.write_bits_per_cycle >= writes,
+            name,
+            f"cycles >= bits / {memory.name} write port",
+            str(cycles),
+        )
 
 
 def check_totals(layers: tuple[LayerResult, ...], totals: Totals, clock_hz: int, pes: int) -> None:
@@ -83,5 +104,7 @@ def check_totals(layers: tuple[LayerResult, ...], totals: Totals, clock_hz: int,
     end = 0
     for layer in layers:
         _law(layer.start_cycle >= end, layer.name, "layers run one after another", f"{layer.start_cycle} < {end}")
-        _law(layer.end_cycle - layer.start_cycle == layer.cycles, layer.name, "cycles == end - start", str(layer.cycles))
+        _law(
+            layer.end_cycle - layer.start_cycle == layer.cycles, layer.name, "cycles == end - start", str(layer.cycles)
+        )
         end = layer.end_cycle

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from enum import Enum
+from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
@@ -26,7 +26,7 @@ BUG = 70
 INTERRUPTED = 130
 
 
-class Goal(str, Enum):
+class Goal(StrEnum):
     """What the mapper minimises."""
 
     edp = "edp"
@@ -35,7 +35,9 @@ class Goal(str, Enum):
 
 
 Arch = Annotated[str, typer.Option("--arch", "-a", help="Machine: a name of `accelsim archs` or a YAML file.")]
-Model = Annotated[str, typer.Option("--model", "-m", help="Network: a name of `accelsim models`, name:param=value, or a .py.")]
+Model = Annotated[
+    str, typer.Option("--model", "-m", help="Network: a name of `accelsim models`, name:param=value, or a .py.")
+]
 Batch = Annotated[int, typer.Option("--batch", "-b", help="Images at once.")]
 Json = Annotated[str, typer.Option("--json", help="`-` prints one JSON object to stdout instead of text.")]
 Objective = Annotated[Goal, typer.Option("--objective", help="What the mapper minimises.")]
@@ -88,7 +90,9 @@ def _table(title: str, columns: list[tuple[str, bool]], rows: list[list[str]]) -
 
     table = Table(title=title, title_justify="left")
     for name, right in columns:
-        table.add_column(name, justify="right" if right else "left", no_wrap=not right and name != "why", overflow="fold")
+        table.add_column(
+            name, justify="right" if right else "left", no_wrap=not right and name != "why", overflow="fold"
+        )
     for row in rows:
         table.add_row(*row)
     console = Console()
@@ -103,7 +107,9 @@ def _version(value: bool) -> None:
 
 @app.callback()
 def _root(
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
 ) -> None:
     pass
 
@@ -225,7 +231,9 @@ def models(json: Json = "") -> None:
 
     entries = list_models()
     if _wants_json(json):
-        rows = [{"name": e.name, "file": e.path.name, "params": e.params, "summary": e.summary} for e in entries.values()]
+        rows = [
+            {"name": e.name, "file": e.path.name, "params": e.params, "summary": e.summary} for e in entries.values()
+        ]
         _json({"models": rows})
         return
     table = [[e.name, e.path.name, e.summary] for e in entries.values()]
@@ -260,16 +268,14 @@ def schema(json: Json = "") -> None:
 
 
 @show.command("model")
-def show_model(
-    name: Annotated[str, typer.Argument(help="Network.")], batch: Batch = 1, json: Json = ""
-) -> None:
+def show_model(name: Annotated[str, typer.Argument(help="Network.")], batch: Batch = 1, json: Json = "") -> None:
     """Layers of a network with shapes, parameters and MACs, and what the graph passes fold."""
     from accelsim.graph import optimise, own_params
     from accelsim.lookup import load_model
 
     as_json = _wants_json(json)
     graph, found = load_model(name, batch)
-    folded = {old: new for old, new in optimise(graph).aliases.items()}
+    folded = optimise(graph).aliases
     params = own_params(graph.layers)
     if as_json:
         rows = [
@@ -284,7 +290,14 @@ def show_model(
         [n.name, n.op, "x".join(map(str, n.shape)), f"{params[n.name]:,}", f"{n.macs:,}", folded.get(n.name, "")]
         for n in graph.layers
     ]
-    columns = [("layer", False), ("operator", False), ("output", True), ("params", True), ("MACs", True), ("folded into", False)]
+    columns = [
+        ("layer", False),
+        ("operator", False),
+        ("output", True),
+        ("params", True),
+        ("MACs", True),
+        ("folded into", False),
+    ]
     _table(f"{graph.name}, batch {graph.batch}", columns, table)
     _say(f"{graph.params:,} parameters, {graph.macs:,} MACs")
 

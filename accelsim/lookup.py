@@ -83,9 +83,9 @@ def find_arch(name: str) -> Found:
         return _read(given, name)
     known = list_archs()
     stem = given.stem if given.suffix == ".yaml" else name
-    if given.parent == Path(".") and stem in known:
+    if given.parent == Path() and stem in known:
         return _read(known[stem], name)
-    if given.parent != Path("."):
+    if given.parent != Path():
         raise InputError(f"no machine file {name!r}; give a YAML file that exists, or a name: {', '.join(known)}")
     raise InputError(f"no machine {name!r}; {nearest(stem, known)}")
 

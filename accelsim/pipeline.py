@@ -1,4 +1,4 @@
-"""The main path: a machine, a network and options to a report. Layer by layer; every tensor lives in DRAM between layers."""
+"""The main path: a machine, a network and options to a report, layer by layer; between layers tensors live in DRAM."""
 
 from __future__ import annotations
 
@@ -93,7 +93,9 @@ def plan_layer(node: Node, arch: Accelerator, options: Options, cache: Cache) ->
         job = vector_job(node, item)
         stream = vector_stream(job, arch)
     except MappingError as error:
-        raise MappingError(f"layer {node.name} ({node.op}, output {node.shape}) does not fit {arch.name}: {error}") from None
+        raise MappingError(
+            f"layer {node.name} ({node.op}, output {node.shape}) does not fit {arch.name}: {error}"
+        ) from None
     return Plan(node, item, None, stream, recurrence.run(stream, arch.dram, arch.clock_hz), 0, job)
 
 

@@ -3,7 +3,8 @@
 A problem is the perfect loop nest::
 
     for n, g, m, c, o, p, q, t, r, s in bounds:
-        Outputs[n, g, m, o, p, q] op= Inputs[n, g, c, o*so + t*dt - po, p*sh + r*dh - ph, q*sw + s*dw - pw] * Weights[g, m, c, t, r, s]
+        Outputs[n, g, m, o, p, q] op= (
+            Inputs[n, g, c, o*so + t*dt - po, p*sh + r*dh - ph, q*sw + s*dw - pw] * Weights[g, m, c, t, r, s])
 
 The dims are the field's: `N` batch, `G` groups, `M`/`C` output/input channels per group, `O P Q` output
 depth/rows/columns, `T R S` filter depth/rows/columns. An operand's index along each axis is affine in them.

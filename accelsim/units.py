@@ -118,9 +118,8 @@ def fmt_si(value: float, unit: str = "") -> str:
     """
     if value == 0:
         return f"0 {unit}".strip()
-    for power, prefix in ((12, "T"), (9, "G"), (6, "M"), (3, "k"), (0, ""), (-3, "m"), (-6, "u"), (-9, "n")):
-        if abs(value) >= 0.9995 * 10**power:
-            break
+    prefixes = ((12, "T"), (9, "G"), (6, "M"), (3, "k"), (0, ""), (-3, "m"), (-6, "u"), (-9, "n"))
+    power, prefix = next((pair for pair in prefixes if abs(value) >= 0.9995 * 10 ** pair[0]), prefixes[-1])
     return f"{value / 10**power:.3g} {prefix}{unit}".strip()
 
 

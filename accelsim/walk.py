@@ -58,7 +58,7 @@ def _memory_tile(mapping: Mapping, position: int, start: dict[str, int]) -> Tile
     return {d: range(s, min(s + mapping.tile_step(d, position), bound[d])) for d, s in start.items()}
 
 
-def _pe_tiles(mapping: Mapping, start: dict[str, int]) -> dict[tuple[tuple[int, ...], ...], Tile]:
+def _pe_tiles(mapping: Mapping, start: dict[str, int]) -> dict[tuple[int, ...], Tile]:
     """Tile of every PE, keyed by its spatial indices, in one stream step."""
     bound = mapping.problem.bound
     tiles = {}
@@ -67,7 +67,7 @@ def _pe_tiles(mapping: Mapping, start: dict[str, int]) -> dict[tuple[tuple[int, 
         for digit, index in zip(mapping.digits, indices, strict=True):
             here[digit.dim] += index * digit.step
         tile = {d: range(s, max(s, min(s + mapping.pe_extent[d], bound[d]))) for d, s in here.items()}
-        tiles[(indices,)] = tile
+        tiles[indices] = tile
     return tiles
 
 
@@ -84,10 +84,7 @@ def _walk_memory(mapping: Mapping, operand: Operand, point: Point, rules: Rules)
     held: Coordinates = frozenset()
     for start in steps(mapping, point.position):
         tile = coordinates(operand, _memory_tile(mapping, point.position, start))
-        if rules.halo_reuse or tile == held:
-            fresh = tile - held
-        else:
-            fresh = tile
+        fresh = tile - held if rules.halo_reuse or tile == held else tile
         held = tile
         tally.visits += point.whole_words if fresh and point.whole_words else len(fresh)
         tally.reloads += len(fresh & tally.seen)
@@ -98,7 +95,7 @@ def _walk_memory(mapping: Mapping, operand: Operand, point: Point, rules: Rules)
 
 def _walk_array(mapping: Mapping, operand: Operand, point: Point, read_first: bool) -> _Tally:
     tally = _Tally()
-    held: dict[tuple[tuple[int, ...], ...], Coordinates] = {}
+    held: dict[tuple[int, ...], Coordinates] = {}
     for start in steps(mapping, point.position):
         groups: dict[tuple[int, ...], set[tuple[int, ...]]] = {}
         for key, tile in _pe_tiles(mapping, start).items():
@@ -107,7 +104,7 @@ def _walk_array(mapping: Mapping, operand: Operand, point: Point, read_first: bo
             held[key] = mine
             tally.arrivals += 0 if point.whole_words else len(fresh)
             apart = tuple(
-                i for i, digit in zip(key[0], mapping.digits, strict=True) if not set(digit.axes) <= set(point.shared)
+                i for i, digit in zip(key, mapping.digits, strict=True) if not set(digit.axes) <= set(point.shared)
             )
             groups.setdefault(apart, set()).update(fresh)
         if point.whole_words:

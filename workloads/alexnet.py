@@ -1,4 +1,4 @@
-"""AlexNet: the single-tower form of torchvision (Krizhevsky, arXiv 1404.5997) or the paper's (NIPS 2012, as in BVLC Caffe).
+"""AlexNet: the one-tower form of torchvision (Krizhevsky, arXiv 1404.5997) or the paper's (NIPS 2012, as in Caffe).
 
 Local response normalisation of the 2012 form has no parameters and no MACs; it is left out here, as in later practice.
 """

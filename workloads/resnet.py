@@ -53,7 +53,11 @@ def build(
         for repeat in range(repeats):
             stride = 2 if stage > 0 and repeat == 0 else 1
             with net.scope(f"stage{stage + 1}.{repeat + 1}"):
-                y = bottleneck(net, x, channels, stride, stride_in_1x1) if depth >= 50 else basic(net, x, channels, stride)
+                y = (
+                    bottleneck(net, x, channels, stride, stride_in_1x1)
+                    if depth >= 50
+                    else basic(net, x, channels, stride)
+                )
                 if y.shape != x.shape:
                     x = conv_bn(net, x, y.channels, 1, stride)
                 x = net.relu(net.add(y, x))

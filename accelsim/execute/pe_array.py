@@ -71,7 +71,8 @@ class _StationaryArray:
         self.inputs = np.column_stack([entering, self.inputs[:, :-1]])
         arriving = np.vstack([np.zeros((1, self.cols), np.int64), self.psums[:-1]])
         self.psums = arriving + self.active * self.inputs
-        return self.psums[-1].copy()
+        leaving: Ints = self.psums[-1].copy()
+        return leaving
 
 
 def stationary_sequence(

@@ -111,9 +111,7 @@ class _Layer:
 
     def _connect(self) -> None:
         dataflow = self.arch.array.dataflow
-        links = {
-            name: (name, chain[-1].parent, "PE") for name, chain in self.chains.items()
-        }
+        links = {name: (name, chain[-1].parent, "PE") for name, chain in self.chains.items()}
         read_first = self.rules.psum_first_visit == "read"
         inner = self.psums[-1][1]
         weights = self.problem.operand("Weights")
@@ -160,8 +158,8 @@ class _Layer:
         """Bring the tiles that a pass needs into every memory, outer to inner."""
         for name, buffers in (("Inputs", self.inputs), ("Weights", self.weights)):
             operand = self.problem.operand(name)
-            for point, buffer in buffers:
-                buffer.fill(self.stored(operand, self.ranges(start, point.position)))
+            for point, held in buffers:
+                held.fill(self.stored(operand, self.ranges(start, point.position)))
         boxes = [self.box(self.ranges(start, point.position)) for point, _ in self.psums]
         moving = [box != buffer.box for box, (_, buffer) in zip(boxes, self.psums, strict=True)]
         if any(moving) and self.pe_psums is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from math import prod
 
 import numpy as np
@@ -21,7 +22,7 @@ from accelsim.problem import Operand
 from accelsim.sim.vector import VectorJob, chunk_bounds, chunk_count
 from accelsim.walk import steps
 
-Chunk = Callable[[int, int], tuple[list[Array], Array]]
+Chunk = Callable[[int, int], tuple[list[Array], Index]]
 
 
 def _divisor(node: Node, operand: Operand, ranges: Ranges, valid: tuple[Array, Array]) -> Array:
@@ -92,14 +93,14 @@ def run_pool(
 def _flat_reader(tensors: list[QTensor], rows: int) -> Chunk:
     """Chunks of equal rows of every tensor."""
 
-    def read(begin: int, end: int) -> tuple[list[Array], Array]:
+    def read(begin: int, end: int) -> tuple[list[Array], Index]:
         parts = []
         for tensor in tensors:
             flat = tensor.values.reshape(-1)
             low, high = flat.size * begin // rows, flat.size * end // rows
             parts.append(flat[low:high] * 2.0**tensor.exponent)
         width = tensors[0].values.size // rows
-        return parts, np.arange(begin * width, end * width)
+        return parts, np.arange(begin * width, end * width, dtype=np.int64)
 
     return read
 
@@ -108,8 +109,8 @@ def _gather_reader(node: Node, tensors: list[QTensor]) -> Chunk:
     """Chunks of output words of a concatenation or slice, each read from where it stands."""
     layer = node.layer
 
-    def read(begin: int, end: int) -> tuple[list[Array], Array]:
-        place = np.arange(begin, end)
+    def read(begin: int, end: int) -> tuple[list[Array], Index]:
+        place = np.arange(begin, end, dtype=np.int64)
         if isinstance(layer, Slice):
             shape = list(node.input_shapes[0])
             shape[layer.axis] = layer.stop - layer.start
@@ -132,7 +133,7 @@ def _gather_reader(node: Node, tensors: list[QTensor]) -> Chunk:
     return read
 
 
-def _apply(node: Node, parts: list[Array], place: Array, parameters: Parameters | None) -> Array:
+def _apply(node: Node, parts: list[Array], place: Index, parameters: Parameters | None) -> Array:
     """Real results of one chunk."""
     layer = node.layer
     if isinstance(layer, Add):
@@ -151,7 +152,7 @@ def _apply(node: Node, parts: list[Array], place: Array, parameters: Parameters 
         return shares
     if isinstance(layer, BatchNorm2d) and parameters is not None:
         assert parameters.scale is not None and parameters.bias is not None
-        channel = np.unravel_index(place.astype(np.int64), node.shape)[1]
+        channel = np.unravel_index(place, node.shape)[1]
         return parts[0] * parameters.scale[channel] + parameters.bias[channel]
     raise InputError(f"{node.name}: operator {node.op!r} does not run on the vector unit")
 
@@ -165,7 +166,7 @@ def run_chunks(
     chunks = chunk_count(job, arch)
     ends = chunk_bounds(job, chunks, job.rows)
     out, read = [], 0
-    for begin, end in zip(ends[:-1], ends[1:], strict=True):
+    for begin, end in pairwise(ends):
         parts, place = reader(begin, end)
         read += sum(part.size for part in parts)
         real = activate(_apply(node, parts, place, parameters), node.activation)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Annotated, Any, Literal
+from collections.abc import Callable, Iterable
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
@@ -11,37 +11,36 @@ from accelsim import units
 from accelsim.errors import InputError
 
 
-def _quantity(parse: Callable[[object], int], example: str, pattern: str) -> Any:
+def _check(parse: Callable[[object], int]) -> BeforeValidator:
     def check(value: object) -> str:
         try:
             parse(value)
         except InputError as error:
             raise ValueError(str(error)) from None
-        assert isinstance(value, str)
-        return value
+        return str(value)
 
-    schema = {"type": "string", "pattern": pattern, "examples": [example]}
-    return Annotated[str, BeforeValidator(check), WithJsonSchema(schema)]
+    return BeforeValidator(check)
 
 
-def _of(names: Any) -> str:
-    return r"^\s*[0-9_.]+\s*(" + "|".join(sorted(names)) + r")\s*$"
+def _form(example: str, names: Iterable[str]) -> WithJsonSchema:
+    pattern = r"^\s*[0-9_.]+\s*(" + "|".join(sorted(names)) + r")\s*$"
+    return WithJsonSchema({"type": "string", "pattern": pattern, "examples": [example]})
 
 
-def _any_clock(parse: Callable[[object, int], int]) -> Callable[[object], int]:
+def _at_any_clock(parse: Callable[[object, int], int]) -> Callable[[object], int]:
     return lambda value: parse(value, 10**9)
 
 
-Size = _quantity(units.bits, "108 KiB", _of(units.SIZES))
-Frequency = _quantity(units.hertz, "200 MHz", _of(units.FREQUENCIES))
-Bandwidth = _quantity(units.bits_per_second, "25.6 GB/s", _of(units.BANDWIDTHS))
-Port = _quantity(units.bits_per_cycle, "64 bit/cycle", _of(units.PORTS))
-Bus = _quantity(units.words_per_cycle, "4 words/cycle", _of(units.WORD_PORTS))
-Words = _quantity(units.words, "224 words", _of(units.WORDS))
-Energy = _quantity(units.femtojoules, "2.5 pJ", _of(units.ENERGIES))
-EnergyPerBit = _quantity(units.femtojoules_per_bit, "0.25 pJ/bit", _of(units.ENERGIES_PER_BIT))
-Power = _quantity(_any_clock(units.femtojoules_per_cycle), "3 mW", _of(units.POWERS))
-Time = _quantity(_any_clock(units.cycles), "100 ns", _of(units.TIMES))
+Size = Annotated[str, _check(units.bits), _form("108 KiB", units.SIZES)]
+Frequency = Annotated[str, _check(units.hertz), _form("200 MHz", units.FREQUENCIES)]
+Bandwidth = Annotated[str, _check(units.bits_per_second), _form("25.6 GB/s", units.BANDWIDTHS)]
+Port = Annotated[str, _check(units.bits_per_cycle), _form("64 bit/cycle", units.PORTS)]
+Bus = Annotated[str, _check(units.words_per_cycle), _form("4 words/cycle", units.WORD_PORTS)]
+Words = Annotated[str, _check(units.words), _form("224 words", units.WORDS)]
+Energy = Annotated[str, _check(units.femtojoules), _form("2.5 pJ", units.ENERGIES)]
+EnergyPerBit = Annotated[str, _check(units.femtojoules_per_bit), _form("0.25 pJ/bit", units.ENERGIES_PER_BIT)]
+Power = Annotated[str, _check(_at_any_clock(units.femtojoules_per_cycle)), _form("3 mW", units.POWERS)]
+Time = Annotated[str, _check(_at_any_clock(units.cycles)), _form("100 ns", units.TIMES)]
 Count = Annotated[int, Field(ge=1, strict=True)]
 Flag = Annotated[bool, Field(strict=True)]
 Axes = list[Literal["row", "col"]]

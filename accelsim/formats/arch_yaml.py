@@ -35,10 +35,10 @@ def _parse(text: str, source: str) -> Any:
 def _place(document: Any, path: tuple[int | str, ...]) -> tuple[int, int]:
     """1-based line and column of a path, or of the deepest part of it that exists."""
     line, column = 1, 1
-    node = document
+    node: Any = document
     for key in path:
         try:
-            if isinstance(node, dict):
+            if hasattr(node, "keys"):
                 line, column = (n + 1 for n in node.lc.key(key))
             else:
                 line, column = (n + 1 for n in node.lc.item(key))
@@ -90,7 +90,8 @@ def _message(error: Any) -> str:
         return f"{given!r} is not a whole number of at least 1"
     if kind == "literal_error":
         expected = error["ctx"]["expected"]
-        return f"{given!r}, expected {expected}; {nearest(str(given), expected.replace(' or ', ', ').replace(chr(39), '').split(', '))}"
+        names = expected.replace(" or ", ", ").replace("'", "").split(", ")
+        return f"{given!r}, expected {expected}; {nearest(str(given), names)}"
     return f"{given!r}: {error['msg'][0].lower()}{error['msg'][1:]}"
 
 

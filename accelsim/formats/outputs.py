@@ -43,7 +43,10 @@ def _headline(report: RunReport) -> str:
     writes = sum(f.write_bits for f in totals.traffic.get("DRAM", {}).values())
     rows = [
         ["time", f"{fmt_si(totals.seconds, 's')} ({totals.cycles:,} cycles at {fmt_si(machine.clock_hz, 'Hz')})"],
-        ["energy", f"{fmt_energy(totals.total_energy_fj)}, {fmt_energy(totals.total_energy_fj / report.batch)} per image"],
+        [
+            "energy",
+            f"{fmt_energy(totals.total_energy_fj)}, {fmt_energy(totals.total_energy_fj / report.batch)} per image",
+        ],
         ["throughput", f"{report.batch / totals.seconds:.4g} images/s"],
         ["MACs", f"{totals.macs:,} conventional, {totals.issued_macs:,} issued"],
         ["parameters", f"{totals.params:,}"],
@@ -120,12 +123,24 @@ def _layer_row(layer: LayerResult, report: RunReport) -> list[str]:
     ]
 
 
+def _counted(report: RunReport) -> str:
+    """How the figures were counted: widths, rules, what is included."""
+    bits, counting = report.machine.precision, report.options["counting"]
+    extra = report.totals.issued_macs - report.totals.macs
+    return (
+        f"Dataflow {report.machine.dataflow}; words of {bits['weights']} bit (weights), {bits['inputs']} (inputs), "
+        f"{bits['psums']} (psums), {bits['outputs']} (outputs). Mapper objective: {report.options['objective']}. "
+        "Layers run one after another and every tensor returns to DRAM in between. Halo reuse is "
+        f"{'on' if counting['halo_reuse'] else 'off'}; psums on their first visit: {counting['psum_first_visit']}. "
+        f"Issued minus conventional MACs: {extra:,}. Batch norm and activations are folded where `report.json` says so "
+        "(`folded`), the rest runs on the vector unit. The final drain to DRAM is included. The laws were checked on "
+        f"every layer; values are proved by `{report.verification['command']}`."
+    )
+
+
 def summary_md(report: RunReport) -> str:
     """The run on one page: verdict, where time and energy go, every layer with its reason, how it was counted."""
     header = ["layer", "operator", "MACs", "cycles", "time", "utilisation", "energy", "DRAM", "why"]
-    bits = report.machine.precision
-    counting = report.options["counting"]
-    extra = report.totals.issued_macs - report.totals.macs
     parts = [
         f"# {report.model} on {report.machine.name}, batch {report.batch}",
         _headline(report),
@@ -137,13 +152,7 @@ def summary_md(report: RunReport) -> str:
         "## Layers",
         _table(header, [_layer_row(layer, report) for layer in report.results]),
         "## How this was counted",
-        f"Dataflow {report.machine.dataflow}; words of {bits['weights']} bit (weights), {bits['inputs']} (inputs), "
-        f"{bits['psums']} (psums), {bits['outputs']} (outputs). Mapper objective: {report.options['objective']}. Layers run "
-        f"one after another, every tensor returns to DRAM in between. Halo reuse {'on' if counting['halo_reuse'] else 'off'}; "
-        f"psums on their first visit: {counting['psum_first_visit']}. Issued minus conventional MACs: {extra:,}. Batch norm and "
-        "activations are folded where `layers.csv` and `report.json` (`folded`) say so, the rest runs on the vector unit. "
-        "The final drain to DRAM is included. Laws were checked on every layer; values are proved by "
-        f"`{report.verification['command']}`.",
+        _counted(report),
         "Sources: " + ", ".join(f"`{name}` {sha[:12]}" for name, sha in sorted(report.sources.items())) + ".",
     ]
     return "\n\n".join(parts) + "\n"

@@ -78,7 +78,9 @@ class LayerGraph:
         for node in self.sequence:
             for source in node.inputs:
                 if source not in known:
-                    raise InputError(f"{self.name}: {node.name} reads {source!r}, which is not a node; {nearest(source, known)}")
+                    raise InputError(
+                        f"{self.name}: {node.name} reads {source!r}, which is not a node; {nearest(source, known)}"
+                    )
         for output in self.outputs:
             if output not in known:
                 raise InputError(f"{self.name}: output {output!r} is not a node; {nearest(output, known)}")

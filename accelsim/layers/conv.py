@@ -43,7 +43,9 @@ class Conv2d(Layer):
             groups=self.groups,
         )  # fmt: skip
         if len(self.pads) != 4 or any(p < 0 for p in self.pads):
-            raise InputError(f"conv2d: pads {self.pads}, expected four numbers (top, left, bottom, right) of at least 0")
+            raise InputError(
+                f"conv2d: pads {self.pads}, expected four numbers (top, left, bottom, right) of at least 0"
+            )
         if self.out_channels % self.groups:
             raise InputError(f"conv2d: {self.out_channels} output channels do not divide into {self.groups} groups")
 

@@ -12,7 +12,7 @@ from accelsim.layers.work import VectorWork, WorkItem
 
 
 class Activation(Layer):
-    """A function of one element; `lane_ops` lane operations each (assumed: one for a clamp, four for an exponential)."""
+    """A function of one element; `lane_ops` lane operations each (assumed: 1 for a clamp, 4 for an exponential)."""
 
     lane_ops: int = 1
 
@@ -78,7 +78,7 @@ class Add(Layer):
 
 @dataclass(frozen=True)
 class BatchNorm2d(Layer):
-    """`gamma (x - mean) / sqrt(var + eps) + beta` per channel, at inference `p x + q` (Ioffe and Szegedy, 1502.03167)."""
+    """`gamma (x - mean) / sqrt(var + eps) + beta` per channel, at inference `p x + q` (arXiv 1502.03167)."""
 
     op = "batch_norm2d"
     eps: float = 1e-5

@@ -22,7 +22,9 @@ class _Pool2d(Layer):
     def __post_init__(self) -> None:
         positive(self, kernel=self.kernel, stride=self.stride)
         if any(p < 0 for p in self.pads) or any(2 * p > k for p, k in zip(self.pads, self.kernel * 2, strict=True)):
-            raise InputError(f"{self.op}: pads {self.pads}, expected at least 0 and at most half the kernel {self.kernel}")
+            raise InputError(
+                f"{self.op}: pads {self.pads}, expected at least 0 and at most half the kernel {self.kernel}"
+            )
 
     def _size(self, size: int, axis: int) -> int:
         before, after = self.pads[axis], self.pads[axis + 2]

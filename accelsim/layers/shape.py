@@ -42,7 +42,7 @@ class Concat(Layer):
         if not 0 <= self.axis < len(first):
             raise InputError(f"concat: axis {self.axis}, expected 0 to {len(first) - 1}")
         for shape in inputs:
-            if len(shape) != len(first) or any(a != b for i, (a, b) in enumerate(zip(shape, first)) if i != self.axis):
+            if [*shape[: self.axis], *shape[self.axis + 1 :]] != [*first[: self.axis], *first[self.axis + 1 :]]:
                 raise InputError(f"concat along {self.axis}: shapes {first} and {shape} do not match")
         total = sum(shape[self.axis] for shape in inputs)
         return (*first[: self.axis], total, *first[self.axis + 1 :])

@@ -32,12 +32,14 @@ class VectorWork:
         if min(self.in_words, default=0) < 1 or self.out_words < 1 or self.ops < 1 or self.rows < 1:
             raise InputError(f"vector work {self.op}: words, operations and rows must be at least 1")
         if self.out_words % self.rows:
-            raise InputError(f"vector work {self.op}: {self.out_words} output words do not divide into {self.rows} rows")
+            raise InputError(
+                f"vector work {self.op}: {self.out_words} output words do not divide into {self.rows} rows"
+            )
 
 
 @dataclass(frozen=True)
 class Move:
-    """Data movement without arithmetic (concat, slice, shuffle): every input word is read, every output word written."""
+    """Data movement without arithmetic (concat, slice, shuffle): each input word is read, each output word written."""
 
     op: str
     in_words: tuple[int, ...]

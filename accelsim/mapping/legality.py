@@ -128,7 +128,9 @@ def _capacity(mapping: Mapping, arch: Accelerator) -> list[str]:
         need = sum(use.bits for use in used)
         if need > memory.capacity_bits:
             parts = ", ".join(f"{u.operand} {u.depth} x {u.tile_words} words of {u.word_bits} bit" for u in used)
-            found.append(f"{memory.name} holds {memory.capacity_bits // 8} B but the tiles need {need // 8} B ({parts})")
+            found.append(
+                f"{memory.name} holds {memory.capacity_bits // 8} B but the tiles need {need // 8} B ({parts})"
+            )
     return found
 
 

@@ -74,7 +74,9 @@ def vector_memory(arch: Accelerator) -> MemoryLevel:
     for memory in arch.memories:
         if memory.hold("Inputs") and memory.hold("Outputs") and not memory.psum_only:
             return memory
-    raise InputError(f"{arch.name}: no memory holds both Inputs and Outputs, so the vector unit has nothing to work from")
+    raise InputError(
+        f"{arch.name}: no memory holds both Inputs and Outputs, so the vector unit has nothing to work from"
+    )
 
 
 def _vector_points(mapping: Mapping, arch: Accelerator, operand: Operand) -> tuple[Point, ...]:

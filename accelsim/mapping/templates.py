@@ -56,7 +56,9 @@ def _diagonal(problem: Problem, rows: int, cols: int, array: PEArray) -> int:
     return max(1, min(problem.bound["G"], array.rows // rows, array.cols // cols))
 
 
-def _systolic(problem: Problem, array: PEArray, row_orders: list[str], col_orders: list[str], stream: str) -> Iterator[Core]:
+def _systolic(
+    problem: Problem, array: PEArray, row_orders: list[str], col_orders: list[str], stream: str
+) -> Iterator[Core]:
     seen = set()
     for row_order in row_orders:
         for col_order in col_orders:
@@ -177,5 +179,3 @@ def cores(problem: Problem, arch: Accelerator) -> list[Core]:
 def plain_core(problem: Problem) -> Core:
     """One element at a time in stream order, reduction innermost: the vector unit's pooling."""
     return Core(_loops({d: problem.bound[d] for d in "RS"}, "RS"), (), ())
-
-

@@ -11,7 +11,7 @@ from accelsim.report import LayerResult, RunReport
 COLOURS = (
     "#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#bbbbbb", "#222255", "#997700", "#994455",
 )  # fmt: skip
-STYLE = {"svg.hashsalt": "accelsim", "font.size": 9, "axes.spines.top": False, "axes.spines.right": False}
+STYLE: Any = {"svg.hashsalt": "accelsim", "font.size": 9, "axes.spines.top": False, "axes.spines.right": False}
 
 
 def _new(count: int) -> tuple[Any, Any]:

@@ -78,13 +78,20 @@ def _pass_columns(passes: Passes, flows: list[LinkFlow], arch: Accelerator) -> l
     return [rows, cols, steps, macs, stationary, first, inputs, psums, psum_step, *flags]
 
 
+def _shape(values: list[int]) -> PassShape:
+    """One row of `_pass_columns` as a `PassShape`."""
+    rows, cols, steps, macs, stationary, first, inputs, psums, psum_step, again, leaves = values
+    return PassShape(
+        rows, cols, steps, macs, stationary, first, inputs, psums, psum_step, psum_in=again > 0, psum_out=leaves > 0
+    )
+
+
 def _array_times(passes: Passes, flows: list[LinkFlow], arch: Accelerator) -> tuple[Ints, Ints, Ints, Ints]:
     """(load, stream, drain, ideal) cycles of every pass, before on-chip memory ports."""
     table, which = np.unique(np.stack(_pass_columns(passes, flows, arch)), axis=1, return_inverse=True)
     times = []
     for column in table.T:
-        values = [int(v) for v in column]
-        time = pass_time(arch.array, PassShape(*values[:9], psum_in=bool(values[9]), psum_out=bool(values[10])))
+        time = pass_time(arch.array, _shape([int(v) for v in column]))
         times.append((time.load, time.stream, time.drain, time.ideal))
     found = np.array(times, dtype=np.int64)[which.reshape(-1)]
     return found[:, 0], found[:, 1], found[:, 2], found[:, 3]
@@ -127,10 +134,7 @@ def _port_cycles(flows: list[LinkFlow], arch: Accelerator, load: Ints, overlap: 
 
 def _segments(heads: Ints, load: Ints, stream: Ints, drain: Ints, overlap: bool) -> tuple[Segment, ...]:
     """Merge the passes between `heads` (first pass of every segment)."""
-    if overlap:
-        gap = np.maximum(stream[:-1], load[1:])
-    else:
-        gap = stream[:-1] + drain[:-1] + load[1:]
+    gap = np.maximum(stream[:-1], load[1:]) if overlap else stream[:-1] + drain[:-1] + load[1:]
     elapsed = np.concatenate([np.zeros(1, np.int64), np.cumsum(gap)])
     tails = np.append(heads[1:] - 1, load.size - 1)
     return tuple(

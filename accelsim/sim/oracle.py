@@ -26,6 +26,7 @@ class _Machine:
         self.slot_free = [self.env.event() for _ in range(count)]
         self.done = [self.env.event() for _ in stream.transfers]
         self.completion: dict[int, int] = {}
+        self.slot_opened = [0] * count
         self.starts = [0] * count
         self.ends = [0] * count
         self.spans: list[tuple[int, int]] = []
@@ -97,16 +98,20 @@ class _Machine:
             self.loader_free[number].succeed()
         yield env.timeout(segment.stream)
         if self.stream.overlap:
-            self.slot_free[number].succeed(self.now())
+            self.open_slot(number)
         yield env.timeout(segment.drain)
         self.ends[number] = self.now()
         self.ended[number].succeed()
         if not self.stream.overlap:
             self.loader_free[number].succeed()
-            self.slot_free[number].succeed(self.now())
+            self.open_slot(number)
+
+    def open_slot(self, number: int) -> None:
+        self.slot_opened[number] = self.now()
+        self.slot_free[number].succeed()
 
     def slot_times(self, before: int) -> int:
-        return int(self.slot_free[before].value) if before >= 0 else 0
+        return self.slot_opened[before] if before >= 0 else 0
 
 
 def run(stream: Stream, dram: Dram, clock_hz: int) -> Outcome:

@@ -66,7 +66,7 @@ class LinkFlow:
 
     Attributes:
         down: words read at the parent for the pass (for Outputs: reloaded psums).
-        first: words of `down` (for Outputs: of the psums visited) in the first stream step of the pass; array link only.
+        first: words of `down` (Outputs: of the psums visited) in the pass' first stream step; array link only.
         up_psum, up_final: words written at the parent after the pass, unfinished and finished.
         changed: the child's tile differs from the pass before (or it is the first pass).
         tile: running number of the child's tile.
@@ -236,5 +236,3 @@ def link_flows(mapping: Mapping, arch: Accelerator, rules: Rules, factors: Facto
         for point in points(mapping, arch, operand)
     ]
     return passes, flows
-
-

@@ -89,7 +89,9 @@ class Stream:
                 raise InputError("transfers are not in program order")
             latest = transfer.ready
             if transfer.needed_by <= transfer.ready:
-                raise InputError(f"{transfer.cause}: needed by segment {transfer.needed_by}, ready after {transfer.ready}")
+                raise InputError(
+                    f"{transfer.cause}: needed by segment {transfer.needed_by}, ready after {transfer.ready}"
+                )
 
 
 def channel_order(transfers: list[Transfer]) -> tuple[Transfer, ...]:

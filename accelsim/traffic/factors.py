@@ -50,9 +50,7 @@ class AxisNest:
             return 0
         if self.axis is None:
             return 1
-        ranges = {
-            dim: (s, min(e, b - s)) for dim, s, e, b in zip(self.dims, starts, self.pe, self.bounds, strict=True)
-        }
+        ranges = {dim: (s, min(e, b - s)) for dim, s, e, b in zip(self.dims, starts, self.pe, self.bounds, strict=True)}
         return self.axis.mask(ranges)
 
     def cell(self, new: tuple[int, ...], old: tuple[int, ...] | None) -> Cell:
@@ -109,12 +107,12 @@ def axis_nests(
     found = []
     for axis, dims in groups:
         child = tuple(min(mapping.tile_step(d, position), bound[d]) for d in dims)
-        if shared is None:
-            pe, apart, joint = child, ((0,),) * len(dims), ((0,),) * len(dims)
-        else:
+        splits: list[tuple[tuple[int, ...], tuple[int, ...]]] = [((0,), (0,)) for _ in dims]
+        pe = child
+        if shared is not None:
             pe = tuple(mapping.pe_extent[d] for d in dims)
             splits = [mapping.split_offsets(d, shared) for d in dims]
-            apart, joint = tuple(s[0] for s in splits), tuple(s[1] for s in splits)
+        apart, joint = tuple(s[0] for s in splits), tuple(s[1] for s in splits)
         found.append(AxisNest(axis, dims, tuple(bound[d] for d in dims), child, pe, apart, joint, reuse, whole))
     return found
 
@@ -179,7 +177,8 @@ def _sum_states(nest: AxisNest, outer: tuple[int, ...], advance: Advance, area: 
     if nest.uniform:
         return _sum_uniform(nest, per_dim[0], outer, advance)
     total = kept = 0
-    for new in _combos(tuple(tuple(starts) for starts in per_dim)):
+    every: tuple[tuple[int, ...], ...] = tuple(tuple(starts) for starts in per_dim)
+    for new in _combos(every):
         one, two = nest.cell(new, _old(nest, new, outer, advance))
         total += one
         kept += two

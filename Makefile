@@ -1,0 +1,16 @@
+PYTHON ?= python
+
+.PHONY: check format slow
+
+check:  ## what CI runs: format, lint, types, tests, doctests, README
+	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m mypy
+	$(PYTHON) -m pytest -n 2
+
+format:
+	$(PYTHON) -m ruff format .
+	$(PYTHON) -m ruff check --fix .
+
+slow:  ## every network on every machine, run and verified
+	$(PYTHON) -m pytest -n 2 -m slow
