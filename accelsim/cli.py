@@ -364,6 +364,9 @@ def main() -> None:
     except BrokenPipeError:
         raise SystemExit(0) from None
     except Exception as error:
+        if type(error).__name__ == "NoArgsIsHelpError":
+            sys.stderr.write(f"{error}\n")
+            raise SystemExit(2) from None
         if hasattr(error, "format_message"):
             _fail(error.format_message(), 2)
         if type(error).__name__ == "Abort":

@@ -14,6 +14,7 @@ from accelsim.errors import InputError, MappingError, nearest
 from accelsim.graph import LayerGraph, Node, optimise, own_params
 from accelsim.layers import Move, VectorWork, WorkItem
 from accelsim.mapper.search import OBJECTIVES, Mapped, Objective, map_problem
+from accelsim.mapping.chunks import VectorJob
 from accelsim.mapping.legality import active_pes
 from accelsim.mapping.points import vector_memory
 from accelsim.mapping.text import nest_text
@@ -22,7 +23,7 @@ from accelsim.report import LayerResult, Machine, RunReport, totals_of
 from accelsim.sim import recurrence
 from accelsim.sim.stream import Outcome, Stream
 from accelsim.sim.system import Job, schedule
-from accelsim.sim.vector import VectorJob, vector_stream
+from accelsim.sim.vector import vector_stream
 
 Cache = dict[tuple[Any, ...], Mapped]
 Progress = Callable[[str], None]

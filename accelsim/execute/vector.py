@@ -17,9 +17,9 @@ from accelsim.execute.weights import Parameters
 from accelsim.graph import Node
 from accelsim.layers import Activation, Add, AvgPool2d, BatchNorm2d, Concat, Slice, Softmax
 from accelsim.mapping import Mapping, Rules, points
+from accelsim.mapping.chunks import VectorJob, chunk_bounds, chunk_count
 from accelsim.mapping.legality import tile_words
 from accelsim.problem import Operand
-from accelsim.sim.vector import VectorJob, chunk_bounds, chunk_count
 from accelsim.walk import steps
 
 Chunk = Callable[[int, int], tuple[list[Array], Index]]

@@ -1,0 +1,58 @@
+"""Work of the vector unit cut into chunks of rows that fit the memory it works from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from accelsim.arch import Accelerator
+from accelsim.errors import MappingError
+from accelsim.mapping.points import vector_memory
+
+PIPELINE_CHUNKS = 16
+LEAST_CHUNK_BITS = 8 * 4096
+
+
+@dataclass(frozen=True)
+class VectorJob:
+    """What the vector unit does: words read once (all inputs together), parameters, words written, operations.
+
+    `rows` independent pieces may be processed apart.
+    """
+
+    op: str
+    in_words: int
+    param_words: int
+    out_words: int
+    ops: int
+    rows: int
+
+
+def chunk_count(job: VectorJob, arch: Accelerator) -> int:
+    """Into how many chunks the work is cut: as many as the memory forces, and enough to overlap DMA with work.
+
+    Raises:
+        MappingError: not even one row fits.
+    """
+    memory = vector_memory(arch)
+    depth = {h.operand: h.depth for h in memory.holds}
+    precision = arch.precision
+    tensors = depth["Inputs"] * job.in_words * precision.input_bits
+    tensors += depth["Outputs"] * job.out_words * precision.output_bits
+    room = memory.capacity_bits - job.param_words * precision.weight_bits
+    least = -(-tensors // room) if room > 0 else job.rows + 1
+    if least > job.rows or -(-tensors // job.rows) > room:
+        raise MappingError(
+            f"{memory.name} holds {memory.capacity_bits // 8} B but one row of {job.op} needs "
+            f"{-(-tensors // job.rows) // 8} B and its parameters {job.param_words * precision.weight_bits // 8} B"
+        )
+    wanted = min(PIPELINE_CHUNKS, tensors // LEAST_CHUNK_BITS)
+    chunks = min(job.rows, max(1, least, wanted))
+    while chunks < job.rows and -(-job.rows // chunks) * (-(-tensors // job.rows)) > room:
+        chunks += 1
+    return chunks
+
+
+def chunk_bounds(job: VectorJob, chunks: int, words: int) -> list[int]:
+    """Words up to the end of every chunk, beginning with 0."""
+    ends = [job.rows * k // chunks for k in range(chunks + 1)]
+    return [words * end // job.rows for end in ends]

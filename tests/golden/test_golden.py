@@ -1,0 +1,42 @@
+"""Did a report change? Small reports are kept whole; change them with --update-golden and read the diff."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+import accelsim
+from accelsim.formats.outputs import layers_csv, summary_md
+
+HERE = Path(__file__).parent
+
+
+@pytest.mark.parametrize("arch", ["eyeriss", "tpu_v1", "edge_os_32x32"])
+def test_mobilenet_at_32_pixels(arch: str, update_golden: bool) -> None:
+    report = accelsim.run(arch, "mobilenet_v2:size=32,width=0.25")
+    data = report.as_dict()
+    kept = {
+        "totals": data["totals"],
+        "layers": [[x["name"], x["cycles"], x["energy_fj"], x["issued_macs"], x["active_pes"]] for x in data["layers"]],
+    }
+    path = HERE / f"mobilenet_v2_small-{arch}.json"
+    text = json.dumps(kept, indent=1) + "\n"
+    if update_golden:
+        path.write_text(text)
+    assert path.read_text() == text
+
+
+def test_summary_and_table_agree_with_the_report() -> None:
+    report = accelsim.run("eyeriss", "mlp")
+    text = summary_md(report)
+    assert f"{report.totals.cycles:,} cycles" in text
+    for layer in report.results:
+        assert f"| {layer.name} | {layer.op} | {layer.issued_macs:,} | {layer.cycles:,} |" in text
+    lines = layers_csv(report).splitlines()
+    assert len(lines) == len(report.results) + 1
+    table = report.layers
+    assert list(table["cycles"]) == [layer.cycles for layer in report.results]
+    assert int(table["cycles"].sum()) == report.totals.cycles
+    assert lines[0].split(",")[:3] == list(table.columns)[:3]

@@ -1,0 +1,149 @@
+"""The command line as a user types it: output contract, exit codes, one clear message for every wrong input."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+SCHEMA = Path(__file__).resolve().parents[1] / "golden" / "report.schema.json"
+
+
+def accelsim(*args: str, cwd: Path, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "accelsim", *args], cwd=cwd, env={**os.environ, **(env or {})}, capture_output=True, text=True,
+        check=False,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.CompletedProcess[str]]:
+    folder = tmp_path_factory.mktemp("run")
+    return folder, accelsim("run", "--arch", "eyeriss.yaml", "--model", "mlp", "--json", "-", cwd=folder)
+
+
+def test_run_leaves_the_contract(done: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
+    folder, result = done
+    assert (result.returncode, result.stderr) == (0, "")
+    out = folder / "accelsim-out" / "mlp-eyeriss"
+    figures = {f"{name}.{kind}" for name in ("energy", "latency", "roofline", "utilisation") for kind in ("png", "svg")}
+    assert {p.name for p in out.iterdir()} == {"report.json", "layers.csv", "summary.md", *figures}
+    report = json.loads((out / "report.json").read_text())
+    assert report == json.loads(result.stdout)
+    jsonschema.validate(report, json.loads(SCHEMA.read_text()))
+    assert report["totals"]["macs"] == sum(layer["macs"] for layer in report["layers"]) == 266200
+    assert report["totals"]["energy_fj"] == sum(layer["energy_fj"] for layer in report["layers"])
+    assert report["totals"]["cycles"] == sum(layer["cycles"] for layer in report["layers"])
+    assert set(report["sources"]) == {"eyeriss.yaml", "mlp.py"}
+    assert str(folder) not in (out / "report.json").read_text() + (out / "summary.md").read_text()
+
+
+def test_two_runs_give_identical_bytes(done: tuple[Path, subprocess.CompletedProcess[str]], tmp_path: Path) -> None:
+    first = done[0] / "accelsim-out" / "mlp-eyeriss"
+    accelsim("run", "-a", "eyeriss", "-m", "mlp", "-o", "again", cwd=tmp_path)
+    for path in first.iterdir():
+        assert (tmp_path / "again" / path.name).read_bytes() == path.read_bytes(), path.name
+
+
+def test_text_output_names_the_totals(tmp_path: Path) -> None:
+    result = accelsim("run", "-a", "edge_os_32x32", "-m", "mlp", cwd=tmp_path)
+    assert result.returncode == 0
+    assert "266,200 MACs, 266,610 parameters" in result.stdout
+    assert "written to accelsim-out/mlp-edge_os_32x32" in result.stdout
+
+
+def test_verify_says_one_line_per_layer(tmp_path: Path) -> None:
+    result = accelsim("verify", "-a", "tpu_v1", "-m", "mlp", cwd=tmp_path)
+    assert result.returncode == 0
+    assert [line.split(":")[0].split()[1] for line in result.stdout.splitlines()[:3]] == ["exact"] * 3
+    assert result.stdout.endswith("mlp on tpu_v1: 3 of 3 layers exact\n")
+    proof = json.loads(accelsim("verify", "-a", "tpu_v1", "-m", "mlp", "--json", "-", cwd=tmp_path).stdout)
+    assert proof["exact"] is True
+    assert len(proof["layers"]) == 3
+
+
+@pytest.mark.parametrize(
+    ("args", "key"),
+    [
+        (["models", "--json", "-"], "models"),
+        (["archs", "--json", "-"], "archs"),
+        (["schema", "--json", "-"], "properties"),
+        (["show", "model", "mobilenet_v2", "--json", "-"], "layers"),
+        (["show", "arch", "eyeriss", "--json", "-"], "array"),
+        (["show", "mapping", "-a", "eyeriss", "-m", "mlp", "--json", "-"], "mappings"),
+    ],
+)
+def test_every_command_speaks_json(tmp_path: Path, args: list[str], key: str) -> None:
+    result = accelsim(*args, cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert json.loads(result.stdout)[key]
+    if args[1] == "model":
+        assert (json.loads(result.stdout)["params"], json.loads(result.stdout)["macs"]) == (3504872, 300774272)
+
+
+def test_every_command_speaks_text(tmp_path: Path) -> None:
+    for args, part in [
+        (["models"], "mobilenet_v2"),
+        (["archs"], "edge_os_32x32"),
+        (["show", "model", "resnet18"], "11,689,512 parameters, 1,814,073,344 MACs"),
+        (["show", "arch", "eyeriss"], "108 KiB"),
+        (["show", "mapping", "-a", "eyeriss", "-m", "mlp", "-l", "fc1"], "of 110592 B"),
+        (["--version"], "accelsim 0.1.0"),
+        (["--help"], "verify"),
+    ]:
+        result = accelsim(*args, cwd=tmp_path)
+        assert result.returncode == 0, result.stderr
+        assert part in result.stdout
+
+
+BIG = "def build(batch=1):\n    from accelsim.graph import Network\n    n = Network('x')\n    return n.build(n.linear(n.input(4), 0))\n"
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (["run", "-a", "eyeris", "-m", "mlp"], "error: no machine 'eyeris'; did you mean 'eyeriss'?"),
+        (["run", "-a", "eyeriss", "-m", "mobilnet"], "error: no model 'mobilnet'; did you mean 'mobilenet_v2'"),
+        (["run", "-a", "eyeriss", "-m", "mlp", "-b", "0"], "error: batch 0, expected a whole number of at least 1"),
+        (["run", "-a", "eyeriss", "-m", "mlp", "-b", "two"], "'two' is not a valid integer"),
+        (["run", "-a", "eyeriss", "-m", "mlp", "--objective", "speed"], "'speed' is not one of"),
+        (["run", "-a", "eyeriss", "-m", "mlp", "--json", "x.json"], "--json 'x.json', expected '-'"),
+        (["run", "-a", "eyeriss"], "Missing option '--model'"),
+        (["run", "-a", "typo.yaml", "-m", "mlp"], "error: typo.yaml:2:1: clok: unknown key; did you mean 'clock'?"),
+        (["run", "-a", "eyeriss", "-m", "raises.py"], "error: raises.py:1: ZeroDivisionError: division by zero"),
+        (["run", "-a", "eyeriss", "-m", "zero.py"], "out_features is 0"),
+        (
+            ["run", "-a", "small.yaml", "-m", "mlp"],
+            "error: layer fc1 (linear, output (1, 300)) does not fit eyeriss: GLB",
+        ),
+        (["run", "-a", "eyeriss", "-m", "mlp", "-o", "file/out"], "error: cannot write to the output folder"),
+        (["show", "mapping", "-a", "eyeriss", "-m", "mlp", "-l", "fc9"], "has no layer 'fc9'; did you mean"),
+        (["fly"], "No such command 'fly'"),
+    ],
+)
+def test_wrong_input_is_one_message_and_exit_2(tmp_path: Path, root: Path, args: list[str], message: str) -> None:
+    text = (root / "arch_configs" / "eyeriss.yaml").read_text()
+    (tmp_path / "typo.yaml").write_text("name: x\nclok: 200 MHz\n")
+    (tmp_path / "small.yaml").write_text(text.replace("108 KiB", "16 B"))
+    (tmp_path / "raises.py").write_text("1 / 0\n")
+    (tmp_path / "zero.py").write_text(BIG)
+    (tmp_path / "file").write_text("")
+    before = sorted(p.name for p in tmp_path.rglob("*"))
+    result = accelsim(*args, cwd=tmp_path)
+    assert result.returncode == 2, result.stdout + result.stderr
+    assert message in result.stderr
+    assert "Traceback" not in result.stderr
+    assert result.stdout == ""
+    after = sorted(p.name for p in tmp_path.rglob("*") if p.is_file())
+    assert set(after) <= set(before), "something was left behind"
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = "import sys, accelsim.cli; print(sorted({'numpy','pandas','matplotlib','networkx','pydantic','simpy'} & set(sys.modules)))"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "[]"

@@ -1,0 +1,61 @@
+"""Does every network run on every machine? A diagonal always, all of it with `-m slow`."""
+
+from __future__ import annotations
+
+import pytest
+
+import accelsim
+from accelsim.lookup import load_model
+from accelsim.verify import Proof
+
+ARCHS = ("eyeriss", "tpu_v1", "edge_os_32x32")
+MODELS = ("mobilenet_v2", "resnet18", "resnet50", "resnet50_v1", "alexnet", "vgg16", "mlp", "rnn")
+MACS = {model: load_model(model)[0].macs for model in MODELS}
+
+
+def check_run(arch: str, model: str, batch: int = 1) -> None:
+    report = accelsim.run(arch, model, batch=batch)
+    assert report.totals.macs == batch * MACS[model.partition(":")[0]] or ":" in model
+    for layer in report.results:
+        assert layer.unit == "view" or (layer.cycles > 0 and layer.total_energy_fj > 0), layer.name
+        assert layer.note
+
+
+@pytest.mark.parametrize(
+    ("arch", "model"),
+    [("eyeriss", "mobilenet_v2"), ("tpu_v1", "rnn"), ("edge_os_32x32", "resnet18"), ("eyeriss", "mlp")],
+)
+def test_diagonal(arch: str, model: str) -> None:
+    check_run(arch, model)
+
+
+def test_batches() -> None:
+    check_run("tpu_v1", "mlp", batch=4)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("arch", ARCHS)
+@pytest.mark.parametrize("model", MODELS)
+def test_matrix(arch: str, model: str) -> None:
+    check_run(arch, model)
+
+
+def check_proof(proof: Proof) -> None:
+    assert [layer.name for layer in proof.layers if not layer.exact] == []
+
+
+@pytest.mark.parametrize("arch", ARCHS)
+@pytest.mark.parametrize("model", ["mobilenet_v2:size=32,width=0.25", "resnet18:size=32", "mlp", "rnn:steps=3"])
+def test_small_networks_verify(arch: str, model: str) -> None:
+    check_proof(accelsim.verify(arch, model))
+
+
+def test_batches_verify() -> None:
+    check_proof(accelsim.verify("eyeriss", "resnet18:size=32", batch=2, seed=5))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("arch", ARCHS)
+@pytest.mark.parametrize("model", ["mobilenet_v2", "resnet18"])
+def test_full_networks_verify(arch: str, model: str) -> None:
+    check_proof(accelsim.verify(arch, model))
