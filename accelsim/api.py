@@ -8,9 +8,9 @@ from accelsim.lookup import load_arch, load_model
 from accelsim.mapper.search import Objective
 from accelsim.pipeline import Options
 from accelsim.pipeline import run as run_pipeline
+from accelsim.proof import LayerProof, Proof
+from accelsim.proof import verify as verify_network
 from accelsim.report import RunReport
-from accelsim.verify import LayerProof, Proof
-from accelsim.verify import verify as verify_network
 
 
 def run(

@@ -12,8 +12,8 @@ from accelsim import __version__
 from accelsim.errors import AccelsimError, InputError
 
 if TYPE_CHECKING:
+    from accelsim.proof import LayerProof, Proof
     from accelsim.report import RunReport
-    from accelsim.verify import LayerProof, Proof
 
 app = typer.Typer(
     name="accelsim", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
@@ -38,7 +38,7 @@ Arch = Annotated[str, typer.Option("--arch", "-a", help="Machine: a name of `acc
 Model = Annotated[
     str, typer.Option("--model", "-m", help="Network: a name of `accelsim models`, name:param=value, or a .py.")
 ]
-Batch = Annotated[int, typer.Option("--batch", "-b", help="Images at once.")]
+Batch = Annotated[str, typer.Option("--batch", "-b", metavar="N", help="Images at once.")]
 Json = Annotated[str, typer.Option("--json", help="`-` prints one JSON object to stdout instead of text.")]
 Objective = Annotated[Goal, typer.Option("--objective", help="What the mapper minimises.")]
 
@@ -51,6 +51,17 @@ def _wants_json(option: str) -> bool:
     if option not in ("", "-"):
         raise InputError(f"--json {option!r}, expected '-' (standard output)")
     return option == "-"
+
+
+def _whole(text: str, name: str, least: int) -> int:
+    """A whole number from the command line."""
+    try:
+        value = int(text)
+    except ValueError:
+        value = least - 1
+    if value < least:
+        raise InputError(f"{name} {text!r}, expected a whole number of at least {least}")
+    return value
 
 
 def _json(data: dict[str, Any]) -> None:
@@ -118,7 +129,7 @@ def _root(
 def run(
     arch: Arch,
     model: Model,
-    batch: Batch = 1,
+    batch: Batch = "1",
     out: Annotated[str, typer.Option("--out", "-o", help="Folder to write (default accelsim-out/MODEL-ARCH).")] = "",
     objective: Objective = Goal.edp,
     json: Json = "",
@@ -132,14 +143,14 @@ def run(
     from accelsim.plot.figures import draw
     from accelsim.store import prepare, write_all
 
-    as_json = _wants_json(json)
+    as_json, images = _wants_json(json), _whole(batch, "batch", 1)
     machine, _ = load_arch(arch)
-    graph, _ = load_model(model, batch)
+    graph, _ = load_model(model, images)
     safe = "".join(c if c.isalnum() or c in "._-" else "_" for c in api._name(model))
     folder = Path(out) if out else Path("accelsim-out") / f"{safe}-{machine.name}"
     prepare(folder)
     with _Bar("mapping", len(graph.layers)) as bar:
-        report = api.run(arch, model, batch=batch, objective=objective.value, progress=bar.step)
+        report = api.run(arch, model, batch=images, objective=objective.value, progress=bar.step)
     files = {
         "report.json": to_json(report.as_dict()).encode(),
         "layers.csv": layers_csv(report).encode(),
@@ -182,8 +193,8 @@ def _print_report(report: RunReport, folder: str) -> None:
 def verify(
     arch: Arch,
     model: Model,
-    batch: Batch = 1,
-    seed: Annotated[int, typer.Option("--seed", help="Seed of the random weights and inputs.")] = 0,
+    batch: Batch = "1",
+    seed: Annotated[str, typer.Option("--seed", metavar="N", help="Seed of the random weights and inputs.")] = "0",
     objective: Objective = Goal.edp,
     json: Json = "",
 ) -> None:
@@ -191,8 +202,8 @@ def verify(
     from accelsim import api
     from accelsim.lookup import load_model
 
-    as_json = _wants_json(json)
-    graph, _ = load_model(model, batch)
+    as_json, images, number = _wants_json(json), _whole(batch, "batch", 1), _whole(seed, "seed", 0)
+    graph, _ = load_model(model, images)
     with _Bar("verifying", len(graph.layers)) as bar:
 
         def report(proof: LayerProof) -> None:
@@ -200,7 +211,7 @@ def verify(
             if not as_json:
                 _say(_proof_line(proof))
 
-        proof = api.verify(arch, model, batch=batch, seed=seed, objective=objective.value, on_layer=report)
+        proof = api.verify(arch, model, batch=images, seed=number, objective=objective.value, on_layer=report)
     _finish_verify(proof, as_json)
 
 
@@ -268,13 +279,13 @@ def schema(json: Json = "") -> None:
 
 
 @show.command("model")
-def show_model(name: Annotated[str, typer.Argument(help="Network.")], batch: Batch = 1, json: Json = "") -> None:
+def show_model(name: Annotated[str, typer.Argument(help="Network.")], batch: Batch = "1", json: Json = "") -> None:
     """Layers of a network with shapes, parameters and MACs, and what the graph passes fold."""
     from accelsim.graph import optimise, own_params
     from accelsim.lookup import load_model
 
-    as_json = _wants_json(json)
-    graph, found = load_model(name, batch)
+    as_json, images = _wants_json(json), _whole(batch, "batch", 1)
+    graph, found = load_model(name, images)
     folded = optimise(graph).aliases
     params = own_params(graph.layers)
     if as_json:
@@ -322,7 +333,7 @@ def show_mapping(
     arch: Arch,
     model: Model,
     layer: Annotated[str, typer.Option("--layer", "-l", help="One layer (default: all).")] = "",
-    batch: Batch = 1,
+    batch: Batch = "1",
     objective: Objective = Goal.edp,
     json: Json = "",
 ) -> None:
@@ -332,9 +343,9 @@ def show_mapping(
     from accelsim.mapping.text import nest_text
     from accelsim.pipeline import Options, plan_layer
 
-    as_json = _wants_json(json)
+    as_json, images = _wants_json(json), _whole(batch, "batch", 1)
     machine, _ = load_arch(arch)
-    work = optimise(load_model(model, batch)[0])
+    work = optimise(load_model(model, images)[0])
     nodes = [work.node(layer)] if layer else list(work.layers)
     found = {}
     cache: dict[tuple[Any, ...], Any] = {}

@@ -78,8 +78,8 @@ class Estimator:
             energy += operand.words * bits * self.arch.dram.read_fj_per_bit
         return energy * passes * self.pass_cycles(core)
 
-    def score(self, candidate: Candidate, objective: str) -> float | None:
-        """Estimated objective, or None if the tiles do not fit."""
+    def score(self, candidate: Candidate) -> tuple[int, int] | None:
+        """Estimated (energy, cycles), or None if the tiles do not fit."""
         core, arch, bound = candidate.core, self.arch, self.problem.bound
         tile = dict(self.extents(core))
         passes = 1
@@ -92,8 +92,7 @@ class Estimator:
             return None
         dram_fj, dram_bits, chip_fj = self._cost(candidate, tile)
         cycles = max(passes * self.pass_cycles(core), -(-dram_bits * arch.clock_hz // arch.dram.bandwidth_bits_per_s))
-        energy = dram_fj + chip_fj
-        return {"edp": float(energy) * cycles, "energy": float(energy), "latency": float(cycles)}[objective]
+        return dram_fj + chip_fj, cycles
 
     def _fits(self, candidate: Candidate, tile: dict[str, int]) -> bool:
         precision = self.arch.precision

@@ -1,14 +1,16 @@
 """Heuristic search: estimate all candidates of the machine's dataflow, then let the exact model decide among the best.
 
 Sound: every mapping returned has passed `mapping.legality`, and its cost is that of the closed-form counts and the
-simulated stream. Not exhaustive: the `CORES` most promising insides of a pass are kept, tiles lie on a coarse grid, and
-only the `finalists` best estimates are evaluated (two where a mapping has more than `MANY_PASSES` passes).
+simulated stream. The finalists are the same for every objective, so that a latency-optimal choice is never slower than
+an energy-optimal one. Not exhaustive: the `CORES` most promising insides of a pass are kept, tiles lie on a coarse grid,
+and only the `finalists` best estimates are evaluated (two where a mapping has more than `MANY_PASSES` passes).
 """
 
 from __future__ import annotations
 
 import heapq
 from dataclasses import dataclass, replace
+from itertools import zip_longest
 from typing import Literal
 
 from accelsim.arch import Accelerator
@@ -61,29 +63,49 @@ def evaluate(mapping: Mapping, arch: Accelerator, post_ops: int = 0, factors: Fa
     return Mapped(mapping, counts, simulated, outcome, energy)
 
 
-def _ranked(problem: Problem, arch: Accelerator, objective: Objective, keep: int) -> list[Candidate]:
+Scored = tuple[int, int, Candidate]
+
+
+def _by_edp(scored: Scored) -> int:
+    return scored[0] * scored[1]
+
+
+def _by_energy(scored: Scored) -> int:
+    return scored[0]
+
+
+def _by_time(scored: Scored) -> int:
+    return scored[1]
+
+
+RANKINGS = (_by_edp, _by_energy, _by_time)
+
+
+def _ranked(problem: Problem, arch: Accelerator, keep: int) -> list[Candidate]:
+    """Candidates in the order in which they are tried: the best by each ranking in turn, whatever the objective."""
     estimator = Estimator(problem, arch)
-    scored: list[tuple[float, int, Candidate]] = []
-    number = 0
     found = cores(problem, arch)
     order = sorted(range(len(found)), key=lambda i: (estimator.core_score(found[i]), i))
+    pools: list[list[Scored]] = [[] for _ in RANKINGS]
     used = 0
     for core in (found[i] for i in order):
-        best: list[tuple[float, int, Candidate]] = []
+        fitting: list[Scored] = []
         for candidate in candidates(problem, arch, core):
-            score = estimator.score(candidate, objective)
+            score = estimator.score(candidate)
             if score is not None:
-                number += 1
-                best.append((score, number, candidate))
-        scored += heapq.nsmallest(4, best)
-        used += bool(best)
+                fitting.append((*score, candidate))
+        for pool, rank in zip(pools, RANKINGS, strict=True):
+            pool += heapq.nsmallest(4, fitting, key=rank)
+        used += bool(fitting)
         if used == CORES:
             break
-    return [candidate for _, _, candidate in heapq.nsmallest(keep, scored)]
+    ranked = [heapq.nsmallest(keep, pool, key=rank) for pool, rank in zip(pools, RANKINGS, strict=True)]
+    turns = [scored[2] for group in zip_longest(*ranked) for scored in group if scored is not None]
+    return list(dict.fromkeys(turns))
 
 
 def map_problem(
-    problem: Problem, arch: Accelerator, objective: Objective = "edp", post_ops: int = 0, finalists: int = 8
+    problem: Problem, arch: Accelerator, objective: Objective = "edp", post_ops: int = 0, finalists: int = 9
 ) -> Mapped:
     """The best mapping found for a problem whose finished words each take `post_ops` vector operations.
 
@@ -96,7 +118,7 @@ def map_problem(
     best: Mapped | None = None
     evaluated = 0
     reasons: list[str] = []
-    for candidate in _ranked(problem, arch, objective, 8 * finalists):
+    for candidate in _ranked(problem, arch, 4 * finalists):
         mapping = candidate.mapping(problem, arch)
         wrong = problems_with(mapping, arch)
         if wrong:

@@ -82,6 +82,7 @@ def run(stream: Stream, dram: Dram, clock_hz: int) -> Outcome:
         loader = last if stream.overlap else end
         slot = last + segment.stream if stream.overlap else end
         channel.advance(number, end)
+    end = max(ends, default=0)
     makespan = max(end, channel.latest_data)
     if makespan > end:
         stalls["final_drain"] += makespan - end

@@ -16,7 +16,7 @@ Actors: one DRAM channel fed by one DMA queue, and the array. Time is in integer
    `overlap`, when its last stream is over (its drain overlaps the next stream).
 5. A wait is charged to the transfer that completes last; ties go to the transfer first in channel order. Waits of the
    load phase and of the stream are charged apart. What remains after the last segment is `final_drain`.
-6. The stream ends when the last segment has ended and the last store's data are in DRAM.
+6. The stream ends when all segments have ended and the last store's data are in DRAM.
 
 Worked example. Latency 2, two loads of 5 cycles, both ready at -1, needed by segments 0 and 1 of 4 stream cycles:
 load 0 holds the channel 0-5, usable at 7; load 1 5-10, usable at 12. Segment 0 runs 7-11 after a wait of 7 cycles;

@@ -1,7 +1,7 @@
 """Does the row-stationary model land where the Eyeriss chip did? Chen et al., JSSC 52(1), 2017, tables III and V.
 
 AlexNet, N = 4, at 200 MHz, with the published mapping. CONV3 is mapped like CONV4 (q 3, r 2, t 2): the printed q 4,
-r 1, t 4 contradicts the chip's own buffer megabytes by 38 %. Inputs include the padding the chip stores (H of table III).
+r 1, t 4 contradicts the chip's own buffer megabytes by 38 %. Inputs include the padding the chip stores (table III).
 Megabytes are 1e6 bytes: ifmap words towards the array plus psums in both directions, filters excluded.
 """
 

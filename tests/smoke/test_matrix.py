@@ -6,7 +6,7 @@ import pytest
 
 import accelsim
 from accelsim.lookup import load_model
-from accelsim.verify import Proof
+from accelsim.proof import Proof
 
 ARCHS = ("eyeriss", "tpu_v1", "edge_os_32x32")
 MODELS = ("mobilenet_v2", "resnet18", "resnet50", "resnet50_v1", "alexnet", "vgg16", "mlp", "rnn")

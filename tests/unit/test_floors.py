@@ -23,7 +23,7 @@ FLOORS = [
     {"formats", "store", "plot"},
     {"lookup"},
     {"pipeline"},
-    {"verify", "sweep", "validate", "bench", "explain"},
+    {"proof", "sweep", "validate", "bench", "explain"},
     {"api"},
     {"cli"},
     {"__init__", "__main__"},

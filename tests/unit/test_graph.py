@@ -132,7 +132,7 @@ def test_unknown_output_and_layer() -> None:
 
 def test_builder_errors_name_the_layer() -> None:
     n = net()
-    with pytest.raises(InputError, match="test: layer conv1: conv2d: a .* window does not fit"):
+    with pytest.raises(InputError, match=r"test: layer conv1: conv2d: a .* window does not fit"):
         n.conv(n.input(3, 2, 2), 4, 5)
     with pytest.raises(InputError, match=r"pad \(1, 2, 3\): expected one number"):
         n.conv(n.input(3, 8, 8), 4, 3, pad=(1, 2, 3))

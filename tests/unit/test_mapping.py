@@ -50,7 +50,7 @@ def test_steps_and_tiles_with_remainders() -> None:
     ("changes", "message"),
     [
         ({"stream": (Loop("P", 3),)}, "loops over Q cover 1 of 7"),
-        ({"levels": (TileLevel("DRAM", (Loop("P", 4),)), TileLevel("GLB", mapping().levels[1].loops))}, "beyond its bound 7"),
+        ({"levels": (TileLevel("DRAM", (Loop("P", 4),)), mapping().levels[1])}, "beyond its bound 7"),
         ({"levels": (TileLevel("GLB", ()),)}, "the first level of a mapping is DRAM"),
         ({"spatial": (Loop("C", 3),)}, "temporal loops belong to levels"),
         ({"stream": (Loop("P", 3, "row"),)}, "temporal loops belong to levels"),
@@ -123,7 +123,7 @@ def test_search_returns_legal_mappings_of_minimal_cost_among_its_finalists(dataf
     assert map_problem(problem, arch).mapping == found.mapping
     for goal in ("energy", "latency"):
         other = map_problem(problem, arch, goal)  # type: ignore[arg-type]
-        assert other.cost(goal) <= 2 * found.cost(goal)  # type: ignore[arg-type]
+        assert other.cost(goal) <= found.cost(goal)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("dataflow", ["ws", "os", "is", "rs"])

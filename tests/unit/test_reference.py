@@ -121,7 +121,7 @@ def test_output_stage_works_word_by_word() -> None:
 
 def test_sums_beyond_exact_floats_are_refused() -> None:
     exact(np.array([2.0**53 - 1]), "x")
-    with pytest.raises(CheckFailed, match="conv9: a sum of .* exceeds 2\\*\\*53"):
+    with pytest.raises(CheckFailed, match=r"conv9: a sum of .* exceeds 2\*\*53"):
         exact(np.array([-(2.0**53)]), "conv9")
 
 

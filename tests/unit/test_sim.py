@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -102,7 +103,7 @@ def test_chunks_carry_all_words(rows: int, width: int, ops: int, tensors: int, p
     assert dict(outcome.write_bits)["Outputs"] == 8 * job.out_words
     chunks = chunk_count(job, arch)
     parts = chunk_bounds(job, chunks, job.out_words)
-    largest = max(b - a for a, b in zip(parts, parts[1:], strict=False))
+    largest = max(b - a for a, b in pairwise(parts))
     assert 8 * (largest * tensors * 1 + largest * 2 + params) <= 8 * 1500
     assert stream.breakdown.compute >= -(-job.ops // arch.vector.lanes)
 
