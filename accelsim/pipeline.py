@@ -202,7 +202,7 @@ def _check(plans: Iterable[Plan], results: Iterable[LayerResult], arch: Accelera
         if plan.outcome is None:
             continue
         if plan.mapped is not None:
-            check_counts(layer.name, plan.mapped)
+            check_counts(layer.name, plan.mapped, arch)
             check_compulsory(layer.name, plan.mapped)
             check_ports(layer.name, plan.mapped, arch, layer.cycles)
         check_time(layer.name, layer, plan.outcome, arch)

@@ -2,8 +2,8 @@
 
 Sound: every mapping returned has passed `mapping.legality`, and its cost is that of the closed-form counts and the
 simulated stream. The finalists are the same for every objective, so that a latency-optimal choice is never slower than
-an energy-optimal one. Not exhaustive: the `CORES` most promising insides of a pass are kept, tiles lie on a coarse grid,
-and only the `finalists` best estimates are evaluated (two where a mapping has more than `MANY_PASSES` passes).
+an energy-optimal one. Not exhaustive: the `CORES` most promising insides of a pass are kept, tiles lie on a coarse
+grid, and only the `finalists` best estimates are evaluated (two where a mapping has more than `MANY_PASSES` passes).
 """
 
 from __future__ import annotations

@@ -183,8 +183,14 @@ def _next_visit(flow: LinkFlow, firsts: NDArray[np.intp]) -> tuple[list[int], li
     return following, before
 
 
-def build_stream(mapping: Mapping, arch: Accelerator, rules: Rules | None = None, post_ops: int = 0) -> Simulated:
-    """The stream of a mapping on a machine; the vector unit does `post_ops` operations on every finished word."""
+def build_stream(
+    mapping: Mapping, arch: Accelerator, rules: Rules | None = None, post_ops: int = 0, group: bool = True
+) -> Simulated:
+    """The stream of a mapping on a machine; the vector unit does `post_ops` operations on every finished word.
+
+    With `group` the passes between two changes of a tile fed from DRAM become one segment, which changes no time
+    (nothing can wait in between); without it every pass is a segment of its own.
+    """
     rules = rules_of(arch) if rules is None else rules
     passes, flows = link_flows(mapping, arch, rules, Factors())
     on_array = mapping.problem.op == "mac"
@@ -195,7 +201,7 @@ def build_stream(mapping: Mapping, arch: Accelerator, rules: Rules | None = None
         ports = np.maximum(ports, _ceil(_flow(flows, "Outputs", "PE").up_final * post_ops, arch.vector.lanes))
     stretched = np.maximum(stream, ports)
     fed = [flow for flow in flows if flow.point.parent == "DRAM"]
-    edges = np.logical_or.reduce([flow.changed for flow in fed])
+    edges = np.logical_or.reduce([flow.changed for flow in fed]) if group else np.ones(passes.count, np.bool_)
     heads = np.flatnonzero(edges)
     segment = np.cumsum(edges) - 1
     transfers = [t for flow in fed for t in _transfers(flow, arch, segment, overlap)]

@@ -40,10 +40,10 @@ def test_a_run_keeps_every_law() -> None:
 def test_words_lost_in_simulation_are_seen() -> None:
     mapped = plan_and_report()[0].mapped
     assert mapped is not None
-    check_counts("x", mapped)
+    check_counts("x", mapped, ARCH)
     fewer = replace(mapped.counts[0], reads=mapped.counts[0].reads - 1)
     with pytest.raises(CheckFailed, match="x: law broken: simulated words == counted words"):
-        check_counts("x", replace(mapped, counts=(fewer, *mapped.counts[1:])))
+        check_counts("x", replace(mapped, counts=(fewer, *mapped.counts[1:])), ARCH)
 
 
 def test_results_written_twice_are_seen() -> None:
@@ -55,7 +55,15 @@ def test_results_written_twice_are_seen() -> None:
     carried[last.operand, last.parent, last.child] = (last.reads, last.psum_writes, last.final_writes + 1)
     bad = replace(mapped, counts=(*mapped.counts[:-1], twice), simulated=replace(mapped.simulated, carried=carried))
     with pytest.raises(CheckFailed, match="every result is written once per link"):
-        check_counts("x", bad)
+        check_counts("x", bad, ARCH)
+
+
+def test_words_that_multiply_on_a_plain_link_are_seen() -> None:
+    mapped = plan_and_report()[0].mapped
+    assert mapped is not None
+    more = replace(mapped.counts[0], deliveries=mapped.counts[0].deliveries + 1)
+    with pytest.raises(CheckFailed, match="words sent x fan-out == words received"):
+        check_counts("x", replace(mapped, counts=(more, *mapped.counts[1:])), ARCH)
 
 
 def test_less_than_compulsory_traffic_is_seen() -> None:
