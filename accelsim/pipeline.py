@@ -151,8 +151,10 @@ def _note(plan: Plan, arch: Accelerator, stalls: dict[str, int], compute: int) -
         rows, cols = mapping.occupied()
         spread = ", ".join(f"{s.dim} {s.trips} {s.kind}" for s in mapping.spatial if s.trips > 1) or "nothing"
         parts.append(f"{spread} spread over {rows} x {cols}: {active_pes(mapping)} of {arch.array.pes} PEs active")
-        if any(s.kind == "diagonal" for s in mapping.spatial):
-            parts.append("groups lie on the diagonal because forwarded operands cannot differ along a wire")
+        if arch.array.kind == "systolic" and mapping.problem.bound["G"] > 1:
+            diagonal = any(s.kind == "diagonal" for s in mapping.spatial)
+            place = "groups lie on the diagonal" if diagonal else "one group at a time fills its rows and columns"
+            parts.append(f"{place}, since operands forwarded along a wire cannot differ between groups")
     total = plan.outcome.makespan
     if total:
         worst, cycles = max([("compute", compute), *stalls.items()], key=lambda pair: pair[1])
