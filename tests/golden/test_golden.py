@@ -40,3 +40,18 @@ def test_summary_and_table_agree_with_the_report() -> None:
     assert list(table["cycles"]) == [layer.cycles for layer in report.results]
     assert int(table["cycles"].sum()) == report.totals.cycles
     assert lines[0].split(",")[:3] == list(table.columns)[:3]
+
+
+def test_gallery_is_what_the_main_job_writes(root: Path, update_golden: bool) -> None:
+    """`reports/gallery` shows the main job's summary and figures; it may not go stale."""
+    from accelsim.plot.figures import draw
+
+    folder = root / "reports" / "gallery"
+    report = accelsim.run("eyeriss", "mobilenet_v2")
+    text = summary_md(report)
+    if update_golden:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "mobilenet_v2-eyeriss.md").write_text(text)
+        for name in ("energy", "latency", "roofline", "utilisation"):
+            (folder / f"mobilenet_v2-eyeriss-{name}.png").write_bytes(draw(report)[f"{name}.png"])
+    assert (folder / "mobilenet_v2-eyeriss.md").read_text() == text
