@@ -83,8 +83,9 @@ def utilisation_figure(report: RunReport) -> Any:
     axes.bar(spots, [100 * layer.utilization for layer in layers], color=COLOURS[0], width=0.8, label="utilisation")
     _layer_axis(axes, layers)
     axes.set_ylabel("share of PEs x cycles [%]")
-    axes.set_ylim(0, 100)
-    axes.legend(fontsize=8, frameon=False)
+    axes.set_ylim(0, 112)
+    axes.set_yticks(range(0, 101, 20))
+    axes.legend(fontsize=8, frameon=False, loc="upper left", ncols=2)
     axes.set_title(f"Array utilisation per layer: {report.model} on {report.machine.name}, batch {report.batch}")
     return figure
 
