@@ -386,4 +386,6 @@ def main() -> None:
 
         traceback.print_exc()
         _fail(f"this is a bug in accelsim: {type(error).__name__}: {error}; please report it with the lines above", BUG)
+    if code == INTERRUPTED:
+        _fail("interrupted", INTERRUPTED)
     raise SystemExit(code if isinstance(code, int) else 0)

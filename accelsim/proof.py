@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from accelsim.arch import Accelerator
+from accelsim.errors import CheckFailed
 from accelsim.execute.quantise import QTensor, exact, output_stage
-from accelsim.execute.reference import NodeRun, bias_on_grid, run_reference
-from accelsim.execute.tiled import run_tiled
+from accelsim.execute.reference import NodeRun, bias_on_grid, run_node
+from accelsim.execute.tiled import TiledRun, run_tiled
 from accelsim.execute.vector import run_chunks, run_pool
 from accelsim.execute.weights import Parameters, random_inputs, random_weights
 from accelsim.graph import LayerGraph, optimise
@@ -25,7 +27,8 @@ class LayerProof:
     """What was found for one layer.
 
     Attributes:
-        wrong_values: outputs that differ from the reference. wrong_words: links whose words differ, as text.
+        wrong_values: outputs that differ from the reference, in their sums before the bias (array layers, where an
+            activation could hide it) or in the finished words. wrong_words: links whose words differ, as text.
         acc_bits: bits that the largest sum needs; psum_bits: bits the machine has.
     """
 
@@ -88,8 +91,10 @@ class Proof:
         }
 
 
-def _array(plan: Plan, arch: Accelerator, x: QTensor, parameters: Parameters, run: NodeRun) -> tuple[QTensor, Any]:
-    """Run an array layer tiled and finish its sums."""
+def _array(
+    plan: Plan, arch: Accelerator, x: QTensor, parameters: Parameters, run: NodeRun
+) -> tuple[QTensor, TiledRun, NDArray[np.bool_]]:
+    """Run an array layer tiled and finish its sums; also where the sums differ from the reference's."""
     mapped, node = plan.mapped, plan.node
     assert mapped is not None and parameters.weight is not None and run.finish is not None
     problem = mapped.mapping.problem
@@ -99,7 +104,8 @@ def _array(plan: Plan, arch: Accelerator, x: QTensor, parameters: Parameters, ru
     sums = tiled.accumulators.reshape(node.shape)
     exact(sums, node.name)
     bias = bias_on_grid(parameters, x.exponent + parameters.weight.exponent, len(node.shape))
-    return QTensor(output_stage(sums, bias, run.finish), run.finish.exponent), tiled
+    output = QTensor(output_stage(sums, bias, run.finish), run.finish.exponent)
+    return output, tiled, sums != run.sums
 
 
 def _moved(counts: tuple[LinkCount, ...]) -> int:
@@ -113,11 +119,12 @@ def prove_layer(
     node, mapped = plan.node, plan.mapped
     wrong: list[str] = []
     passes = words = 0
+    apart: NDArray[np.bool_] = np.zeros(node.shape, bool)
     if plan.item is None:
         output = QTensor(tensors[0].values.reshape(node.shape), tensors[0].exponent)
     elif isinstance(plan.item, Problem) and plan.item.op == "mac":
         assert mapped is not None and parameters is not None
-        output, tiled = _array(plan, arch, tensors[0], parameters, run)
+        output, tiled, apart = _array(plan, arch, tensors[0], parameters, run)
         wrong, passes, words = tiled.agrees_with(mapped.counts), tiled.passes, _moved(mapped.counts)
     elif mapped is not None:
         values, moves = run_pool(node, mapped.mapping, arch, rules_of(arch), tensors[0], run.output.exponent)
@@ -135,7 +142,9 @@ def prove_layer(
         if (read, written) != (plan.job.in_words, plan.job.out_words):
             wrong.append(f"moved {(read, written)}, counted {(plan.job.in_words, plan.job.out_words)}")
         passes, words = len(plan.stream.segments), read + written
-    differ = int((output.values != run.output.values).sum()) if output.exponent == run.output.exponent else -1
+    if output.exponent != run.output.exponent:
+        raise CheckFailed(f"{node.name}: exponent {output.exponent}, the reference has {run.output.exponent}")
+    differ = int((apart | (output.values != run.output.values)).sum())
     proof = LayerProof(
         node.name, node.op, output.values.size, differ, tuple(wrong), passes, words, run.acc_bits,
         arch.precision.psum_bits,
@@ -162,20 +171,21 @@ def verify(
     work = optimise(graph) if chosen.fold else graph
     weights = random_weights(work, arch.precision, seed)
     inputs = random_inputs(work, arch.precision, seed)
-    reference = run_reference(work, weights, inputs, arch.precision)
     shared: Cache = {} if cache is None else cache
-    values = dict(inputs)
+    values, expected = dict(inputs), dict(inputs)
     proofs = []
     last = {source: i for i, node in enumerate(work.layers) for source in node.inputs}
     for number, node in enumerate(work.layers):
         plan = plan_layer(node, arch, chosen, shared)
         tensors = [values[source] for source in node.inputs]
         parameters = weights.get(node.weight_key)
-        values[node.name], proof = prove_layer(plan, arch, tensors, parameters, reference[node.name])
+        run = run_node(node, [expected[source] for source in node.inputs], parameters, arch.precision)
+        values[node.name], proof = prove_layer(plan, arch, tensors, parameters, run)
+        expected[node.name] = run.output
         proofs.append(proof)
         if on_layer is not None:
             on_layer(proof)
         for source in set(node.inputs):
             if last[source] == number:
-                values[source] = QTensor(np.zeros(0), 0)
+                del values[source], expected[source]
     return Proof(graph.name if model is None else model, arch.name, graph.batch, seed, tuple(proofs))

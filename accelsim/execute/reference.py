@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -48,7 +48,7 @@ class NodeRun:
 
     Attributes:
         output: values leaving the node.
-        finish: how its sums were finished (array layers only).
+        finish: how its sums were finished, sums: the sums before the bias (array layers only).
         acc_max: largest magnitude of a sum, bias included. acc_bits: signed bits that hold it.
         saturated, zero: shares of the requantised words, before the activation.
     """
@@ -58,6 +58,7 @@ class NodeRun:
     acc_max: int = 0
     saturated: float = 0.0
     zero: float = 0.0
+    sums: Array | None = None
 
     @property
     def acc_bits(self) -> int:
@@ -96,7 +97,7 @@ def _array_layer(node: Node, x: QTensor, parameters: Parameters, precision: Prec
         )
     finish = Finish(exponent, shift, node.activation, bits)
     output = QTensor(output_stage(sums, bias, finish), finish.exponent)
-    return NodeRun(output, finish, int(np.abs(total).max()), saturated, zero)
+    return NodeRun(output, finish, int(np.abs(total).max()), saturated, zero, sums)
 
 
 def _vector_layer(node: Node, inputs: list[QTensor], parameters: Parameters | None) -> tuple[Array, int | None]:
@@ -143,7 +144,7 @@ def run_node(node: Node, inputs: list[QTensor], parameters: Parameters | None, p
 def run_reference(
     graph: LayerGraph, weights: dict[str, Parameters], inputs: dict[str, QTensor], precision: Precision
 ) -> dict[str, NodeRun]:
-    """Run a whole network; results by node name, inputs included."""
+    """Run a whole network; results by node name, inputs included, sums not kept."""
     found: dict[str, NodeRun] = {}
     for node in graph.nodes():
         if node.layer is None:
@@ -152,5 +153,6 @@ def run_reference(
             found[node.name] = NodeRun(inputs[node.name])
             continue
         sources = [found[name].output for name in node.inputs]
-        found[node.name] = run_node(node, sources, weights.get(node.weight_key), precision)
+        run = run_node(node, sources, weights.get(node.weight_key), precision)
+        found[node.name] = replace(run, sums=None)
     return found

@@ -162,3 +162,55 @@ def test_help_imports_nothing_heavy() -> None:
     code = f"import sys, accelsim.cli; print(sorted({heavy!r} & set(sys.modules)))"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("fault", "code", "message"),
+    [
+        ("KeyboardInterrupt()", 130, "error: interrupted"),
+        ("RuntimeError('oops')", 70, "error: this is a bug in accelsim: RuntimeError: oops; please report it"),
+        ("CheckFailed('conv1: law broken')", 1, "error: conv1: law broken"),
+    ],
+)
+def test_exit_codes(tmp_path: Path, fault: str, code: int, message: str) -> None:
+    script = f"""
+import sys
+from accelsim import api, cli
+from accelsim.errors import CheckFailed
+
+def broken(*args, **kwargs):
+    raise {fault}
+
+api.run = broken
+sys.argv = ["accelsim", "run", "-a", "eyeriss", "-m", "mlp"]
+cli.main()
+"""
+    result = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert result.returncode == code
+    assert message in result.stderr
+    assert not list(tmp_path.rglob("report.json"))
+
+
+def test_a_proof_that_fails_exits_with_1(tmp_path: Path) -> None:
+    """A wrong multiplication inside a pass is found, reported per layer, and is exit code 1."""
+    script = """
+import sys
+from accelsim import cli
+from accelsim.execute import tiled
+
+right = tiled.multiply
+
+def wrong(block, filters, rows, cols):
+    result = right(block, filters, rows, cols)
+    result[0, 0, 0, 0, 0] += 2**20
+    return result
+
+tiled.multiply = wrong
+sys.argv = ["accelsim", "verify", "-a", "eyeriss", "-m", "mlp"]
+cli.main()
+"""
+    result = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert result.returncode == 1
+    assert "fc1                      NOT EXACT" in result.stdout
+    assert "values differ from the reference" in result.stdout
+    assert "0 of 3 layers exact" in result.stdout

@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 
 
-@pytest.fixture(scope="module")
-def installed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """(site-packages of a clean environment with only the wheel, its python)."""
+@pytest.fixture(scope="module", params=["tree", "sdist"])
+def installed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """(site-packages of a clean environment with only the wheel, its python); the wheel is built from the tree or from
+    the source distribution."""
     folder = tmp_path_factory.mktemp("wheel")
     source = folder / "source"
     root = Path(__file__).resolve().parents[2]
@@ -23,9 +24,13 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
         root, source, ignore=shutil.ignore_patterns(".git", ".venv", "*-out", "__pycache__", ".*_cache", ".hypothesis")
     )
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
-    subprocess.run(
-        [*pip, "wheel", "-q", "--no-build-isolation", "--no-deps", "-w", str(folder), str(source)], check=True
-    )
+    build_from = source
+    if request.param == "sdist":
+        command = [sys.executable, "-m", "hatchling", "build", "-t", "sdist", "-d", str(folder)]
+        subprocess.run(command, cwd=source, check=True, capture_output=True)
+        (build_from,) = folder.glob("*.tar.gz")
+    wheel_command = [*pip, "wheel", "-q", "--no-build-isolation", "--no-deps", "-w", str(folder), str(build_from)]
+    subprocess.run(wheel_command, check=True)
     shutil.rmtree(source)
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder / "venv")], check=True)
     (wheel,) = folder.glob("*.whl")
