@@ -133,13 +133,15 @@ def _port_cycles(flows: list[LinkFlow], arch: Accelerator, load: Ints, overlap: 
 
 
 def _segments(heads: Ints, load: Ints, stream: Ints, drain: Ints, overlap: bool) -> tuple[Segment, ...]:
-    """Merge the passes between `heads` (first pass of every segment)."""
+    """Merge the passes between `heads` (first pass of every segment); a drain ends when all have drained."""
     gap = np.maximum(stream[:-1], load[1:]) if overlap else stream[:-1] + drain[:-1] + load[1:]
     elapsed = np.concatenate([np.zeros(1, np.int64), np.cumsum(gap)])
     tails = np.append(heads[1:] - 1, load.size - 1)
+    last = elapsed[tails] + stream[tails]
+    drains = np.maximum.reduceat(elapsed + stream + drain, heads) - last
     return tuple(
-        Segment(int(load[a]), int(elapsed[b] - elapsed[a]), int(stream[b]), int(drain[b]))
-        for a, b in zip(heads, tails, strict=True)
+        Segment(int(load[a]), int(elapsed[b] - elapsed[a]), int(stream[b]), int(left))
+        for a, b, left in zip(heads, tails, drains, strict=True)
     )
 
 

@@ -100,6 +100,8 @@ class _Machine:
         if self.stream.overlap:
             self.open_slot(number)
         yield env.timeout(segment.drain)
+        if before >= 0:
+            yield self.ended[before]
         self.ends[number] = self.now()
         self.ended[number].succeed()
         if not self.stream.overlap:

@@ -76,13 +76,12 @@ def run(stream: Stream, dram: Dram, clock_hz: int) -> Outcome:
         if begin > after_load:
             stalls[cause] += begin - after_load
         last = begin + segment.body
-        end = last + segment.stream + segment.drain
+        end = max(end, last + segment.stream + segment.drain)
         starts.append(load_start)
         ends.append(end)
         loader = last if stream.overlap else end
         slot = last + segment.stream if stream.overlap else end
         channel.advance(number, end)
-    end = max(ends, default=0)
     makespan = max(end, channel.latest_data)
     if makespan > end:
         stalls["final_drain"] += makespan - end

@@ -10,7 +10,8 @@ Actors: one DRAM channel fed by one DMA queue, and the array. Time is in integer
 3. Segments run in order. The load phase of segment s starts when the loader is free and every transfer with
    `needed_by == s` that gates the load has completed (loads: data usable; stores: slot free). Its stream starts
    `load` cycles later, once the stream slot is free and the remaining transfers with `needed_by == s` have completed.
-   The last stream start is `body` later; the stream slot is free `stream` after that; the segment ends `drain` later.
+   The last stream start is `body` later; the stream slot is free `stream` after that; the segment ends `drain` later,
+   and not before the segment in front of it (results leave in order).
 4. The loader is free again at the end of the segment before, or, with stationary double buffering (`overlap`), at
    the last stream start of the segment before. The stream slot is free at the end of the segment before, or, with
    `overlap`, when its last stream is over (its drain overlaps the next stream).

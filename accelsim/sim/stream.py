@@ -44,7 +44,8 @@ class Transfer:
 @dataclass(frozen=True)
 class Segment:
     """Passes run back to back: `load` before the first, `body` from the first stream start to the last one's, then
-    `stream` and `drain` of the last. `overlap` lets the next segment's load begin at the last stream start."""
+    `stream` of the last and `drain` until all have ended. With the stream's `overlap` the next segment's load begins
+    at the last stream start."""
 
     load: int
     body: int

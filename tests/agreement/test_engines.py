@@ -30,7 +30,7 @@ def streams(draw: st.DrawFn, most: int = 12) -> Stream:
     return Stream(segments, channel_order(transfers), draw(st.booleans()), Breakdown(0, 0))
 
 
-@settings(deadline=None, max_examples=400)
+@settings(deadline=None, max_examples=600)
 @given(stream=streams(), latency=st.integers(0, 40), bandwidth=st.integers(1, 64), clock=st.integers(1, 5))
 def test_recurrence_equals_simpy(stream: Stream, latency: int, bandwidth: int, clock: int) -> None:
     dram = Dram("random", bandwidth, latency, 1, 1)
@@ -47,7 +47,7 @@ def test_stalls_and_work_fill_the_makespan(stream: Stream, latency: int) -> None
 
 
 @pytest.mark.parametrize("dataflow", ["ws", "os", "is", "rs"])
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=150)
 @given(data=st.data(), overlap=st.booleans(), bandwidth=st.integers(1, 40))
 def test_grouped_passes_keep_every_cycle(dataflow: str, overlap: bool, bandwidth: int, data: st.DataObject) -> None:
     """The fast engine on grouped passes is SimPy on single passes: makespan, stalls, channel, moved bits."""
