@@ -32,12 +32,11 @@ def _divisor(node: Node, operand: Operand, ranges: Ranges, valid: tuple[Array, A
         counts: Array = np.outer(valid[0].sum(axis=0), valid[1].sum(axis=0))
         return counts
     sizes = []
-    for axis, place, after in ((operand.axes[3], 0, layer.pads[2]), (operand.axes[4], 1, layer.pads[3])):
+    for axis, after in ((operand.axes[3], layer.pads[2]), (operand.axes[4], layer.pads[3])):
         (out, stride), (tap, _) = axis.terms
         begin = (ranges[out][0] + np.arange(ranges[out][1])) * stride + axis.offset
         end = np.minimum(begin + ranges[tap][1], axis.size + after)
         sizes.append((end - begin).astype(float))
-        assert place in (0, 1)
     both: Array = np.outer(sizes[0], sizes[1])
     return both
 

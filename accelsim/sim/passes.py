@@ -7,7 +7,6 @@ totals. Arrays are indexed by pass.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -101,7 +100,7 @@ def _transition(passes: Passes, nest: AxisNest, position: int) -> tuple[Ints, In
     old = []
     for dim, child in zip(nest.dims, nest.child, strict=True):
         begin, length = passes.starts[dim], passes.extent(dim)
-        tail = last_child_array(begin, length, child) if position > passes.position else begin // child * child
+        tail = last_child(begin, length, child) if position > passes.position else begin // child * child
         old.append(np.concatenate([np.full(1, -1, np.int64), tail[:-1]]))
     rows, which = _unique([*new, *old])
     cells = []
@@ -110,13 +109,6 @@ def _transition(passes: Passes, nest: AxisNest, position: int) -> tuple[Ints, In
         cells.append(nest.cell(here, None if -1 in before else before))
     table = np.array(cells, dtype=np.int64)
     return table[which, 0], table[which, 1]
-
-
-def last_child_array(start: Ints, length: Ints, child: int) -> Ints:
-    """`last_child` on arrays."""
-    found: Any = last_child(start, length, child)  # type: ignore[arg-type]
-    result: Ints = found
-    return result
 
 
 def _inside(passes: Passes, nest: AxisNest, depth: int, dim: str, factors: Factors) -> tuple[Ints, Ints]:

@@ -12,6 +12,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
 
 from accelsim.arch import ArrayAxis
 from accelsim.mapping import Mapping
@@ -147,8 +151,11 @@ class Factors:
         return found
 
 
-def last_child(start: int, length: int, child: int) -> int:
-    """Start of the last child tile inside a tile."""
+Start = TypeVar("Start", int, NDArray[np.int64])
+
+
+def last_child(start: Start, length: Start, child: int) -> Start:
+    """Start of the last child tile inside a tile; numbers or arrays of them."""
     return start + (length - 1) // child * child
 
 
