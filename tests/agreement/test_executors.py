@@ -30,7 +30,7 @@ Numbers = np.ndarray
 def tensors(problem: Problem) -> tuple[Numbers, Numbers]:
     random = np.random.default_rng(7)
     shapes = [[axis.size for axis in problem.operand(name).axes] for name in ("Inputs", "Weights")]
-    return tuple(random.integers(-9, 10, shape).astype(float) for shape in shapes)  # type: ignore[return-value]
+    return tuple(random.integers(-9, 10, shape).astype(float) for shape in shapes)
 
 
 def expected(problem: Problem, x: Numbers, w: Numbers) -> Numbers:

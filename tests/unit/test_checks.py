@@ -142,7 +142,7 @@ def test_energy_is_counts_times_table() -> None:
 
 def test_options_are_checked() -> None:
     with pytest.raises(InputError, match="objective 'edpp'; did you mean 'edp'"):
-        Options("edpp")  # type: ignore[arg-type]
+        Options("edpp")
 
 
 def test_two_runs_do_not_touch_each_other() -> None:

@@ -127,4 +127,4 @@ def test_output_size_is_the_number_of_windows_that_fit(
 )
 def test_refusals(make: object, message: str) -> None:
     with pytest.raises(InputError, match=message):
-        make()  # type: ignore[operator]
+        make()

@@ -32,7 +32,7 @@ def mapping(**changes: object) -> Mapping:
         "stream": (Loop("P", 3), Loop("Q", 7)),
         "spatial": (Loop("C", 3, "row"), Loop("M", 3, "col")),
     }
-    return Mapping(**{**fields, **changes})  # type: ignore[arg-type]
+    return Mapping(**{**fields, **changes})
 
 
 def test_steps_and_tiles_with_remainders() -> None:
@@ -122,8 +122,8 @@ def test_search_returns_legal_mappings_of_minimal_cost_among_its_finalists(dataf
     assert (again.counts, again.outcome, again.energy_fj) == (found.counts, found.outcome, found.energy_fj)
     assert map_problem(problem, arch).mapping == found.mapping
     for goal in ("energy", "latency"):
-        other = map_problem(problem, arch, goal)  # type: ignore[arg-type]
-        assert other.cost(goal) <= found.cost(goal)  # type: ignore[arg-type]
+        other = map_problem(problem, arch, goal)
+        assert other.cost(goal) <= found.cost(goal)
 
 
 @pytest.mark.parametrize("dataflow", ["ws", "os", "is", "rs"])

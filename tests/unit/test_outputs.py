@@ -40,7 +40,7 @@ def test_a_failed_write_leaves_nothing(tmp_path: Path, monkeypatch: pytest.Monke
         calls.append(args)
         if len(calls) == 2:
             raise OSError(28, "No space left on device")
-        return real(*args, **kwargs)  # type: ignore[call-overload]
+        return real(*args, **kwargs)
 
     monkeypatch.setattr(os, "fdopen", full)
     with pytest.raises(InputError, match=r"cannot write to the output folder .*: No space left on device"):

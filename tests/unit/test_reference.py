@@ -54,7 +54,7 @@ def test_convolution_is_seven_loops(data: st.DataObject) -> None:
     random = np.random.default_rng(h * width)
     x = random.integers(-9, 9, (2, groups * c, h, width)).astype(float)
     w = random.integers(-9, 9, (groups * m, c, r, s)).astype(float)
-    got = kernels.conv2d(x, w, stride, pads, dilation, groups)  # type: ignore[arg-type]
+    got = kernels.conv2d(x, w, stride, pads, dilation, groups)
     for n, k, p, q in product(*(range(size) for size in got.shape)):
         total = 0.0
         for ch, i, j in product(range(c), range(r), range(s)):
@@ -137,8 +137,8 @@ def test_weights_depend_on_seed_and_key_only() -> None:
     one, same, other = (random_weights(graph, INT8, seed) for seed in (1, 1, 2))
     for key, parameters in one.items():
         assert parameters.weight is not None
-        assert np.array_equal(parameters.weight.values, same[key].weight.values)  # type: ignore[union-attr]
-        assert not np.array_equal(parameters.weight.values, other[key].weight.values)  # type: ignore[union-attr]
+        assert np.array_equal(parameters.weight.values, same[key].weight.values)
+        assert not np.array_equal(parameters.weight.values, other[key].weight.values)
         assert np.abs(parameters.weight.values).max() <= 127
 
 
