@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from accelsim.lookup import load_arch, load_model
 from accelsim.mapper.search import Objective
-from accelsim.pipeline import Options
+from accelsim.plan import Options
 from accelsim.pipeline import run as run_pipeline
 from accelsim.proof import LayerProof, Proof
 from accelsim.proof import verify as verify_network

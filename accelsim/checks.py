@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from accelsim.arch import Accelerator
 from accelsim.errors import CheckFailed
 from accelsim.mapper.search import Mapped
@@ -52,7 +54,7 @@ def _moved(count: LinkCount) -> int:
     return count.final_writes + count.psum_writes if count.operand == "Outputs" else count.reads
 
 
-def check_time(name: str, layer: LayerResult, outcome: Outcome, arch: Accelerator) -> None:
+def check_time(name: str, layer: LayerResult, outcomes: Sequence[Outcome], arch: Accelerator) -> None:
     """Cycles are at least what the PEs, every port and the DRAM channel need, and their parts add up."""
     cycles = layer.cycles
     _law(
@@ -71,11 +73,13 @@ def check_time(name: str, layer: LayerResult, outcome: Outcome, arch: Accelerato
         "cycles >= DRAM bits / bandwidth",
         f"{cycles}, {reads + writes} bits",
     )
-    moved = sum(b for _, b in outcome.read_bits), sum(b for _, b in outcome.write_bits)
-    _law(moved == (reads, writes), name, "transfers carry the DRAM traffic", f"{moved} != {(reads, writes)}")
-    _law(
-        outcome.channel_busy <= cycles, name, "the DRAM channel is busy at most all the time", f"{outcome.channel_busy}"
+    moved = (
+        sum(b for outcome in outcomes for _, b in outcome.read_bits),
+        sum(b for outcome in outcomes for _, b in outcome.write_bits),
     )
+    _law(moved == (reads, writes), name, "transfers carry the DRAM traffic", f"{moved} != {(reads, writes)}")
+    busy = sum(outcome.channel_busy for outcome in outcomes)
+    _law(busy <= cycles, name, "the DRAM channel is busy at most all the time", f"{busy}")
     parts = layer.compute_cycles + sum(layer.stall_cycles.values())
     _law(parts == cycles, name, "compute and stalls add up to the cycles", f"{parts} != {cycles}")
 

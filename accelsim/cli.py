@@ -341,7 +341,7 @@ def show_mapping(
     from accelsim.graph import optimise
     from accelsim.lookup import load_arch, load_model
     from accelsim.mapping.text import nest_text
-    from accelsim.pipeline import Options, plan_layer
+    from accelsim.plan import Options, plan_layer
 
     as_json, images = _wants_json(json), _whole(batch, "batch", 1)
     machine, _ = load_arch(arch)
@@ -351,7 +351,7 @@ def show_mapping(
     cache: dict[tuple[Any, ...], Any] = {}
     for node in nodes:
         plan = plan_layer(node, machine, Options(objective.value), cache)
-        found[node.name] = nest_text(plan.mapped.mapping, machine) if plan.mapped is not None else None
+        found[node.name] = "\n\n".join(nest_text(p.mapped.mapping, machine) for p in plan.parts if p.mapped) or None
     if as_json:
         _json({"arch": machine.name, "model": work.name, "mappings": found})
         return

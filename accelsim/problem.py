@@ -22,7 +22,7 @@ from accelsim.errors import InputError
 
 DIMS = ("N", "G", "M", "C", "O", "P", "Q", "T", "R", "S")
 Role = Literal["input", "weight", "output"]
-Op = Literal["mac", "max", "avg"]
+Op = Literal["mac", "max", "avg", "lp"]
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ class Problem:
     Attributes:
         bounds: `(dim, extent)` for every dim of `DIMS`, missing dims are filled with extent 1.
         operands: one output, one or more inputs, at most one weight.
-        op: `mac` for the array; `max` or `avg` for the vector unit.
+        op: `mac` for the array; `max`, `avg` or `lp` (pooling) for the vector unit.
     """
 
     bounds: tuple[tuple[str, int], ...]
@@ -172,37 +172,57 @@ class Problem:
         return tuple(d for d, b in self.bounds if b > 1 and d not in self.output.dims)
 
 
+Size = tuple[int, ...]
+
+
+def spatial3(values: Size, fill: int = 1) -> tuple[int, int, int]:
+    """(depth, rows, columns) from one (rows), two (rows, columns) or three numbers."""
+    if len(values) == 1:
+        return fill, values[0], fill
+    if len(values) == 2:
+        return fill, values[0], values[1]
+    if len(values) == 3:
+        return values[0], values[1], values[2]
+    raise InputError(f"{len(values)} spatial dims, expected 1, 2 or 3")
+
+
 def conv_problem(
     *,
     batch: int,
     groups: int,
     out_channels: int,
     in_channels: int,
-    out_size: tuple[int, int],
-    kernel: tuple[int, int],
-    in_size: tuple[int, int],
-    stride: tuple[int, int] = (1, 1),
-    dilation: tuple[int, int] = (1, 1),
-    pad: tuple[int, int] = (0, 0),
+    out_size: Size,
+    kernel: Size,
+    in_size: Size,
+    stride: Size | None = None,
+    dilation: Size | None = None,
+    pad: Size | None = None,
 ) -> Problem:
-    """The problem of a (grouped, strided, dilated) 2-D convolution; channels are per group.
+    """The problem of a (grouped, strided, dilated) 1-D, 2-D or 3-D convolution; channels are per group.
 
-    Inputs (N, G, C, H, W), Weights (G, M, C, R, S), Outputs (N, G, M, P, Q); `pad` is at the top and left,
-    the bottom and right follow from the output size.
+    Inputs (N, G, C, D, H, W), Weights (G, M, C, T, R, S), Outputs (N, G, M, O, P, Q); the one dim of a 1-D convolution
+    is rows. `pad` is at the beginning, the end follows from the output size; stride, dilation default 1, pad 0.
     """
+    rank = len(out_size)
+    outs, taps, sizes = spatial3(out_size), spatial3(kernel), spatial3(in_size)
+    steps, gaps = spatial3(stride or (1,) * rank), spatial3(dilation or (1,) * rank)
+    pads = spatial3(pad or (0,) * rank, 0)
     bounds = {
         "N": batch, "G": groups, "M": out_channels, "C": in_channels,
-        "P": out_size[0], "Q": out_size[1], "R": kernel[0], "S": kernel[1],
+        **dict(zip("OPQ", outs, strict=True)), **dict(zip("TRS", taps, strict=True)),
     }  # fmt: skip
-    rows = Axis((("P", stride[0]), ("R", dilation[0])), in_size[0], -pad[0])
-    cols = Axis((("Q", stride[1]), ("S", dilation[1])), in_size[1], -pad[1])
+    windows = tuple(
+        Axis(((out, step), (tap, gap)), size, -before)
+        for out, tap, step, gap, size, before in zip("OPQ", "TRS", steps, gaps, sizes, pads, strict=True)
+    )
     plain = {dim: Axis(((dim, 1),), bounds[dim]) for dim in bounds}
     return Problem(
         tuple(bounds.items()),
         (
-            Operand("Inputs", "input", (plain["N"], plain["G"], plain["C"], rows, cols)),
-            Operand("Weights", "weight", tuple(plain[d] for d in "GMCRS")),
-            Operand("Outputs", "output", tuple(plain[d] for d in "NGMPQ")),
+            Operand("Inputs", "input", (plain["N"], plain["G"], plain["C"], *windows)),
+            Operand("Weights", "weight", tuple(plain[d] for d in "GMCTRS")),
+            Operand("Outputs", "output", tuple(plain[d] for d in "NGMOPQ")),
         ),
     )
 
@@ -220,16 +240,17 @@ def pool_problem(
     *,
     batch: int,
     channels: int,
-    out_size: tuple[int, int],
-    kernel: tuple[int, int],
-    in_size: tuple[int, int],
-    stride: tuple[int, int],
-    pad: tuple[int, int] = (0, 0),
+    out_size: Size,
+    kernel: Size,
+    in_size: Size,
+    stride: Size | None = None,
+    dilation: Size | None = None,
+    pad: Size | None = None,
 ) -> Problem:
-    """A pooling window over (N, G=channels, H, W): a problem with op `max` or `avg` and no weights."""
+    """A pooling window over (N, G=channels, D, H, W): a problem with op `max`, `avg` or `lp` and no weights."""
     conv = conv_problem(
         batch=batch, groups=channels, out_channels=1, in_channels=1,
-        out_size=out_size, kernel=kernel, in_size=in_size, stride=stride, pad=pad,
+        out_size=out_size, kernel=kernel, in_size=in_size, stride=stride, dilation=dilation, pad=pad,
     )  # fmt: skip
     return Problem(conv.bounds, tuple(o for o in conv.operands if o.role != "weight"), op)
 

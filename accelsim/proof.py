@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -11,14 +11,17 @@ from numpy.typing import NDArray
 
 from accelsim.arch import Accelerator
 from accelsim.errors import CheckFailed
+from accelsim.execute.chunks import run_chunks, run_gather
+from accelsim.execute.layouts import array_operands, place_sums
 from accelsim.execute.quantise import QTensor, exact, output_stage
 from accelsim.execute.reference import NodeRun, bias_on_grid, run_node
-from accelsim.execute.tiled import TiledRun, run_tiled
-from accelsim.execute.vector import run_chunks, run_pool
+from accelsim.execute.tiled import run_tiled
+from accelsim.execute.vector import run_pool
 from accelsim.execute.weights import Parameters, random_inputs, random_weights
 from accelsim.graph import LayerGraph, optimise
+from accelsim.layers import Gather, Transpose
 from accelsim.mapping import LinkCount, rules_of
-from accelsim.pipeline import Cache, Options, Plan, plan_layer
+from accelsim.plan import Cache, Options, Part, Plan, plan_layer
 from accelsim.problem import Problem
 
 
@@ -91,63 +94,122 @@ class Proof:
         }
 
 
-def _array(
-    plan: Plan, arch: Accelerator, x: QTensor, parameters: Parameters, run: NodeRun
-) -> tuple[QTensor, TiledRun, NDArray[np.bool_]]:
-    """Run an array layer tiled and finish its sums; also where the sums differ from the reference's."""
-    mapped, node = plan.mapped, plan.node
-    assert mapped is not None and parameters.weight is not None and run.finish is not None
-    problem = mapped.mapping.problem
-    shape = [axis.size for axis in problem.operand("Inputs").axes]
-    filters = parameters.weight.values.reshape([axis.size for axis in problem.operand("Weights").axes])
-    tiled = run_tiled(mapped.mapping, arch, rules_of(arch), x.values.reshape(shape), filters)
-    sums = tiled.accumulators.reshape(node.shape)
-    exact(sums, node.name)
-    bias = bias_on_grid(parameters, x.exponent + parameters.weight.exponent, len(node.shape))
-    output = QTensor(output_stage(sums, bias, run.finish), run.finish.exponent)
-    return output, tiled, sums != run.sums
+@dataclass
+class _Tally:
+    """What the parts of a layer did."""
+
+    wrong: list[str] = field(default_factory=list)
+    passes: int = 0
+    words: int = 0
+    apart: NDArray[np.bool_] | None = None
 
 
 def _moved(counts: tuple[LinkCount, ...]) -> int:
     return sum(c.reads + c.psum_writes + c.final_writes for c in counts)
 
 
+def _array(
+    plan: Plan, arch: Accelerator, tensors: list[QTensor], parameters: Parameters | None, run: NodeRun, tally: _Tally
+) -> QTensor:
+    """Run an array layer tiled, item by item, and finish its sums; also note where they differ from the reference's."""
+    node = plan.node
+    assert run.finish is not None
+    weight = None if parameters is None or parameters.weight is None else parameters.weight.values
+    sums = np.zeros(node.shape)
+    samples: NDArray[np.float64] | None = None
+    for number, part in enumerate(plan.parts):
+        if part.on_array and part.mapped is not None and isinstance(part.item, Problem):
+            reals = [t.values for t in tensors]
+            x, w = array_operands(node, number, part.item, reals, weight, samples)
+            tiled = run_tiled(part.mapped.mapping, arch, rules_of(arch), x, w)
+            place_sums(node, number, part.item, tiled.accumulators, sums)
+            tally.wrong += tiled.agrees_with(part.mapped.counts)
+            tally.passes += tiled.passes
+            tally.words += _moved(part.mapped.counts)
+        elif isinstance(part.item, Gather):
+            samples = _gather(plan, part, arch, tensors, run, tally)
+        else:
+            assert part.job is not None
+            tally.words += part.job.in_words + part.job.param_words + part.job.out_words
+    exact(sums, node.name)
+    bias = bias_on_grid(node, parameters, run.finish.acc_exponent)
+    tally.apart = sums != run.sums
+    return QTensor(output_stage(sums, bias, run.finish), run.finish.exponent)
+
+
+def _gather(
+    plan: Plan, part: Part, arch: Accelerator, tensors: list[QTensor], run: NodeRun, tally: _Tally
+) -> NDArray[np.float64]:
+    """Run data-dependent work; its words on the reference's grid."""
+    item, expected = part.item, run.output if run.samples is None else run.samples
+    assert isinstance(item, Gather)
+    bits = arch.precision.output_bits if run.samples is None else arch.precision.input_bits
+    values, brought, reads = run_gather(plan.node, item, tensors, expected.exponent, bits, expected.values.shape)
+    tally.words += brought + reads + values.size
+    if brought != item.in_words + item.position_words:
+        tally.wrong.append(f"brought {brought} words, counted {item.in_words + item.position_words}")
+    if not item.least_reads <= reads <= item.most_reads:
+        tally.wrong.append(f"read {reads} words, outside {item.least_reads} to {item.most_reads}")
+    if run.samples is not None and not np.array_equal(values, expected.values):
+        tally.wrong.append(f"{int((values != expected.values).sum())} samples differ from the reference")
+    return values
+
+
+def _vector(
+    plan: Plan, arch: Accelerator, tensors: list[QTensor], parameters: Parameters | None, run: NodeRun, tally: _Tally
+) -> QTensor:
+    """Run a layer of the vector unit: a pool by tiles, a gather by planes, other work by chunks."""
+    node, part, exponent = plan.node, plan.parts[0], run.output.exponent
+    if part.mapped is not None:
+        values, moves = run_pool(node, part.mapped.mapping, arch, rules_of(arch), tensors[0], exponent)
+        for c in part.mapped.counts:
+            link = (c.operand, c.parent, c.child)
+            moved = moves.reads.get(link, 0), moves.final_writes.get(link, 0)
+            if moved != (c.reads, c.final_writes):
+                tally.wrong.append(
+                    f"{c.operand} {c.parent}->{c.child}: moved {moved}, counted {(c.reads, c.final_writes)}"
+                )
+        tally.passes, tally.words = part.mapped.simulated.passes, _moved(part.mapped.counts)
+    elif isinstance(part.item, Gather):
+        values = _gather(plan, part, arch, tensors, run, tally)
+    else:
+        assert part.job is not None
+        values, read, written = run_chunks(node, part.job, arch, tensors, exponent, parameters)
+        if (read, written) != (part.job.in_words, part.job.out_words):
+            tally.wrong.append(f"moved {(read, written)}, counted {(part.job.in_words, part.job.out_words)}")
+        tally.passes, tally.words = len(part.stream.segments), read + written
+    return QTensor(values, exponent)
+
+
+def _view(plan: Plan, tensors: list[QTensor], run: NodeRun) -> QTensor:
+    """A view: the words of the input in its shape (a parameter: its own words)."""
+    if not tensors:
+        return run.output
+    source = tensors[0].values
+    if isinstance(plan.node.layer, Transpose):
+        source = source.transpose(plan.node.layer.perm)
+    return QTensor(source.reshape(plan.node.shape), tensors[0].exponent)
+
+
 def prove_layer(
     plan: Plan, arch: Accelerator, tensors: list[QTensor], parameters: Parameters | None, run: NodeRun
 ) -> tuple[QTensor, LayerProof]:
     """Run one layer tiled; its output and how it compares with the reference."""
-    node, mapped = plan.node, plan.mapped
-    wrong: list[str] = []
-    passes = words = 0
-    apart: NDArray[np.bool_] = np.zeros(node.shape, bool)
-    if plan.item is None:
-        output = QTensor(tensors[0].values.reshape(node.shape), tensors[0].exponent)
-    elif isinstance(plan.item, Problem) and plan.item.op == "mac":
-        assert mapped is not None and parameters is not None
-        output, tiled, apart = _array(plan, arch, tensors[0], parameters, run)
-        wrong, passes, words = tiled.agrees_with(mapped.counts), tiled.passes, _moved(mapped.counts)
-    elif mapped is not None:
-        values, moves = run_pool(node, mapped.mapping, arch, rules_of(arch), tensors[0], run.output.exponent)
-        output = QTensor(values, run.output.exponent)
-        for c in mapped.counts:
-            link = (c.operand, c.parent, c.child)
-            moved = moves.reads.get(link, 0), moves.final_writes.get(link, 0)
-            if moved != (c.reads, c.final_writes):
-                wrong.append(f"{c.operand} {c.parent}->{c.child}: moved {moved}, counted {(c.reads, c.final_writes)}")
-        passes, words = mapped.simulated.passes, _moved(mapped.counts)
+    node, tally = plan.node, _Tally()
+    if not plan.parts:
+        output = _view(plan, tensors, run)
+    elif any(part.on_array for part in plan.parts):
+        output = _array(plan, arch, tensors, parameters, run, tally)
     else:
-        assert plan.job is not None and plan.stream is not None
-        values, read, written = run_chunks(node, plan.job, arch, tensors, run.output.exponent, parameters)
-        output = QTensor(values, run.output.exponent)
-        if (read, written) != (plan.job.in_words, plan.job.out_words):
-            wrong.append(f"moved {(read, written)}, counted {(plan.job.in_words, plan.job.out_words)}")
-        passes, words = len(plan.stream.segments), read + written
+        output = _vector(plan, arch, tensors, parameters, run, tally)
     if output.exponent != run.output.exponent:
         raise CheckFailed(f"{node.name}: exponent {output.exponent}, the reference has {run.output.exponent}")
-    differ = int((apart | (output.values != run.output.values)).sum())
+    apart = output.values != run.output.values
+    if tally.apart is not None:
+        apart = apart | tally.apart
     proof = LayerProof(
-        node.name, node.op, output.values.size, differ, tuple(wrong), passes, words, run.acc_bits,
-        arch.precision.psum_bits,
+        node.name, node.op, output.values.size, int(apart.sum()), tuple(tally.wrong), tally.passes, tally.words,
+        run.acc_bits, arch.precision.psum_bits,
     )  # fmt: skip
     return output, proof
 

@@ -168,7 +168,10 @@ class VectorUnit:
 
 @dataclass(frozen=True)
 class Accelerator:
-    """A machine. `memories` run from the DRAM side to the array side and do not include the DRAM itself."""
+    """A machine. `memories` run from the DRAM side to the array side and do not include the DRAM itself.
+
+    `transposed_conv`: stride phases as dense convolutions (`gather`), or zeros written between the input words.
+    """
 
     name: str
     description: str
@@ -180,6 +183,7 @@ class Accelerator:
     vector: VectorUnit
     psum_first_visit: Literal["write", "read"] = "write"
     halo_reuse: bool = True
+    transposed_conv: Literal["gather", "zero_insertion"] = "gather"
 
     def memory(self, name: str) -> MemoryLevel:
         """The memory called `name`."""

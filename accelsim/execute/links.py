@@ -35,15 +35,20 @@ def gather_table(axis: Axis, ranges: Ranges, held: Index) -> NDArray[np.int64]:
     return table
 
 
+def window_tables(operand: Operand, ranges: Ranges, held: list[Index]) -> list[Index]:
+    """Gather tables of the depth, row and column axes of an input tile."""
+    return [gather_table(operand.axes[k], ranges, held[k]) for k in (3, 4, 5)]
+
+
 class SystolicInputs:
     """Inputs that stream through: every valid word of the pass enters once per row of the array."""
 
     def __init__(self, link: Link, moves: Moves) -> None:
         self._link, self._moves = link, moves
 
-    def deliver(self, block: Array, rows: NDArray[np.int64], cols: NDArray[np.int64]) -> None:
-        """`block` is the (n, g, c, ...) part read; `rows`, `cols` the gather tables of the pass."""
-        words = prod(block.shape[:3]) * int((rows >= 0).sum()) * int((cols >= 0).sum())
+    def deliver(self, block: Array, tables: list[Index]) -> None:
+        """`block` is the (n, g, c, ...) part read; `tables` the gather tables of the pass."""
+        words = prod(block.shape[:3]) * prod(int((table >= 0).sum()) for table in tables)
         self._moves.add(self._moves.reads, self._link, words)
 
 
@@ -107,17 +112,19 @@ class StreamedPsums:
 class RowStationaryLink:
     """Spads of a row-stationary array: tags say which rows each PE holds; only missing words cross the buses.
 
-    A PE holds for Inputs a window of columns of (image, group, channels, one ifmap row), for Weights the taps of
-    (groups, filters, channels, one filter row).
+    A PE holds for Inputs a window of columns of (image, group, channels, one ifmap row of one plane), for Weights the
+    taps of (groups, filters, channels, one filter row of one plane).
     """
 
     def __init__(self, mapping: Mapping, arch: Accelerator, links: dict[str, Link], moves: Moves) -> None:
-        if mapping.pe_extent["R"] > 1 or mapping.pe_extent["P"] > 1 or mapping.pe_extent["Q"] > 1:
+        if any(mapping.pe_extent[d] > 1 for d in "OPQTR"):
             raise InputError("a row-stationary PE works on one output row, one output column and one filter row")
+        if any(loop.dim in "OT" for loop in mapping.temporal[mapping.position("stream") :]):
+            raise InputError("a row-stationary pass works on one output plane and one filter plane")
         self._mapping, self._links, self._moves = mapping, links, moves
         self._read_first = arch.psum_first_visit == "read"
         self._places = [
-            {d: sum(k * g.step for k, g in zip(ks, mapping.digits, strict=True) if g.dim == d) for d in "NGMCPRS"}
+            {d: sum(k * g.step for k, g in zip(ks, mapping.digits, strict=True) if g.dim == d) for d in "NGMCOPTRS"}
             for ks in product(*(range(digit.trips) for digit in mapping.digits))
         ]
         self._inputs: list[tuple[int, ...] | None] = [None] * len(self._places)
@@ -144,21 +151,21 @@ class RowStationaryLink:
         """Load a pass: its weights once, and its ifmap windows step by step."""
         active = self._active(ranges)
         self._load_weights(active)
-        rows = inputs.axes[3]
-        stride, dilation = (rows.terms[0][1], rows.terms[1][1])
+        planes, rows = inputs.axes[3], inputs.axes[4]
         fresh: dict[tuple[int, ...], bool] = {}
         for number, mine in enumerate(active):
             tag = None
             if mine is not None:
-                row = mine["P"][0] * stride + mine["R"][0] * dilation + rows.offset
-                tag = (*mine["N"], *mine["G"], *mine["C"], row) if 0 <= row < rows.size else None
+                plane, row = (_index(axis, mine) for axis in (planes, rows))
+                inside = 0 <= row < rows.size and 0 <= plane < planes.size
+                tag = (*mine["N"], *mine["G"], *mine["C"], plane, row) if inside else None
             if tag is not None:
                 fresh[tag] = fresh.get(tag, False) or tag != self._inputs[number]
             self._inputs[number] = tag
         words = 0
         for step, window in enumerate(windows):
             slid = len(window - self._window)
-            for (_, n, _, g, _, c, _), missing in fresh.items():
+            for (_, n, _, g, _, c, _, _), missing in fresh.items():
                 words += n * g * c * (len(window) if missing and step == 0 else slid)
             self._window = window
         self._moves.add(self._moves.reads, self._links["Inputs"], words)
@@ -166,8 +173,12 @@ class RowStationaryLink:
     def _load_weights(self, active: list[dict[str, tuple[int, int]] | None]) -> None:
         sent: set[tuple[int, ...]] = set()
         for number, mine in enumerate(active):
-            tag = None if mine is None else tuple(v for dim in "GMCRS" for v in mine[dim])
+            tag = None if mine is None else tuple(v for dim in "GMCTRS" for v in mine[dim])
             if tag is not None and tag != self._weights[number]:
                 sent.add(tag)
             self._weights[number] = tag
         self._moves.add(self._moves.reads, self._links["Weights"], sum(prod(tag[1::2]) for tag in sent))
+
+
+def _index(axis: Axis, at: dict[str, tuple[int, int]]) -> int:
+    return axis.offset + sum(coef * at[dim][0] for dim, coef in axis.terms)

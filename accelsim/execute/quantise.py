@@ -6,13 +6,13 @@ with `output_stage`, which works word by word and so does not depend on tiling.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from accelsim.errors import CheckFailed, InputError
+from accelsim.errors import CheckFailed
+from accelsim.execute.functions import activate
 from accelsim.layers import Layer
 
 Array = NDArray[np.float64]
@@ -72,31 +72,6 @@ def to_grid(real: Array, exponent: int, bits: int) -> Array:
     """Integers of the grid nearest to `real`, half to even, saturated."""
     top = limit(bits)
     return np.clip(np.rint(real / 2.0**exponent), -top - 1, top)
-
-
-def _sigmoid(x: Array) -> Array:
-    return 1.0 / (1.0 + np.exp(-x))
-
-
-ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
-    "relu": lambda x: np.maximum(x, 0.0),
-    "relu6": lambda x: np.clip(x, 0.0, 6.0),
-    "tanh": np.tanh,
-    "sigmoid": _sigmoid,
-}
-
-
-def activate(real: Array, activation: Layer | None) -> Array:
-    """The activation of real numbers; the identity for None.
-
-    Raises:
-        InputError: an activation without a formula.
-    """
-    if activation is None:
-        return real
-    if activation.op not in ACTIVATIONS:
-        raise InputError(f"activation {activation.op!r} has no formula; known: {', '.join(sorted(ACTIVATIONS))}")
-    return ACTIVATIONS[activation.op](real)
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,14 @@ import numpy as np
 
 from accelsim.arch import Precision
 from accelsim.errors import CheckFailed, InputError
-from accelsim.execute import kernels
+from accelsim.execute.functions import activate
+from accelsim.execute.kernels import compute
+from accelsim.execute.kernels.convolution import sampled_product
+from accelsim.execute.kernels.table import samples
 from accelsim.execute.quantise import (
     Array,
     Finish,
     QTensor,
-    activate,
     choose_exponent,
     choose_shift,
     exact,
@@ -22,21 +24,18 @@ from accelsim.execute.quantise import (
     requantise,
     to_grid,
 )
-from accelsim.execute.weights import Parameters
+from accelsim.execute.weights import WEIGHTED, Parameters
 from accelsim.graph import LayerGraph, Node
 from accelsim.layers import (
-    Activation,
-    Add,
-    AvgPool2d,
-    BatchNorm2d,
-    Concat,
-    Conv2d,
-    Flatten,
-    GlobalAvgPool,
+    DeformConv2d,
+    Einsum,
+    GlobalPool,
     Linear,
+    MatMul,
     MaxPool2d,
-    Slice,
-    Softmax,
+    Pad,
+    Rearrange,
+    View,
 )
 
 DEGENERATE = 0.2
@@ -51,6 +50,7 @@ class NodeRun:
         finish: how its sums were finished, sums: the sums before the bias (array layers only).
         acc_max: largest magnitude of a sum, bias included. acc_bits: signed bits that hold it.
         saturated, zero: shares of the requantised words, before the activation.
+        samples: what a deformable convolution sampled.
     """
 
     output: QTensor
@@ -59,6 +59,7 @@ class NodeRun:
     saturated: float = 0.0
     zero: float = 0.0
     sums: Array | None = None
+    samples: QTensor | None = None
 
     @property
     def acc_bits(self) -> int:
@@ -66,23 +67,23 @@ class NodeRun:
         return self.acc_max.bit_length() + 1
 
 
-def bias_on_grid(parameters: Parameters, exponent: int, axes: int) -> Array | None:
-    """The bias as integers on the grid of the sums, shaped for channels at dim 1 of a tensor with `axes` dims."""
-    if parameters.bias is None:
+def bias_on_grid(node: Node, parameters: Parameters | None, exponent: int) -> Array | None:
+    """The bias as integers on the grid of the sums, shaped to be added to them."""
+    if parameters is None or parameters.bias is None:
         return None
     words = np.rint(parameters.bias / 2.0**exponent)
-    return words.reshape(1, -1, *(1,) * (axes - 2)) if axes > 2 else words
+    return words if isinstance(node.layer, Linear) else words.reshape(1, -1, *(1,) * (len(node.shape) - 2))
 
 
-def _array_layer(node: Node, x: QTensor, parameters: Parameters, precision: Precision) -> NodeRun:
-    layer, weight = node.layer, parameters.weight
-    assert weight is not None
-    if isinstance(layer, Conv2d):
-        sums = kernels.conv2d(x.values, weight.values, layer.stride, layer.pads, layer.dilation, layer.groups)
-    else:
-        sums = kernels.linear(x.values, weight.values)
-    exponent = x.exponent + weight.exponent
-    bias = bias_on_grid(parameters, exponent, 4 if isinstance(layer, Conv2d) else 2)
+def finish_sums(
+    node: Node, sums: Array, bias: Array | None, exponent: int, precision: Precision, alive: bool
+) -> NodeRun:
+    """Choose the shift of a layer whose sums stand for `sums * 2**exponent`, and make its output.
+
+    Raises:
+        CheckFailed: too many outputs saturate or are zero, though the inputs are not all zero (`alive`; they are for the
+            first step of a recurrence).
+    """
     total = sums if bias is None else sums + bias
     exact(total, node.name)
     bits = precision.output_bits
@@ -90,7 +91,7 @@ def _array_layer(node: Node, x: QTensor, parameters: Parameters, precision: Prec
     words = requantise(total, shift, bits)
     saturated = float((np.abs(total / 2.0**shift) >= limit(bits) + 0.5).mean())
     zero = float((words == 0).mean())
-    if max(saturated, zero) > DEGENERATE:
+    if max(saturated, zero) > DEGENERATE and alive:
         raise CheckFailed(
             f"{node.name}: {saturated:.1%} of the outputs saturate and {zero:.1%} are zero, so that comparing values "
             f"proves little; the limit is {DEGENERATE:.0%} (try another --seed)"
@@ -100,43 +101,60 @@ def _array_layer(node: Node, x: QTensor, parameters: Parameters, precision: Prec
     return NodeRun(output, finish, int(np.abs(total).max()), saturated, zero, sums)
 
 
-def _vector_layer(node: Node, inputs: list[QTensor], parameters: Parameters | None) -> tuple[Array, int | None]:
-    """Real output values, and the exponent if the output stays on its input's grid."""
-    layer, x = node.layer, inputs[0]
-    out = (node.shape[-2], node.shape[-1]) if len(node.shape) == 4 else (1, 1)
-    if isinstance(layer, MaxPool2d):
-        return kernels.max_pool2d(x.real, layer.kernel, layer.stride, layer.pads, out), x.exponent
-    if isinstance(layer, AvgPool2d):
-        return kernels.avg_pool2d(x.real, layer.kernel, layer.stride, layer.pads, out, layer.count_include_pad), None
-    if isinstance(layer, GlobalAvgPool):
-        return x.real.mean(axis=(2, 3), keepdims=True), None
-    if isinstance(layer, Add):
-        return sum((t.real for t in inputs[1:]), x.real), None
-    if isinstance(layer, Activation):
-        return activate(x.real, layer), None
-    if isinstance(layer, Softmax):
-        return kernels.softmax(x.real), None
-    if isinstance(layer, BatchNorm2d) and parameters is not None:
-        assert parameters.scale is not None and parameters.bias is not None
-        return kernels.batch_norm2d(x.real, parameters.scale, parameters.bias), None
-    if isinstance(layer, Concat):
-        return np.concatenate([t.real for t in inputs], axis=layer.axis), None
-    if isinstance(layer, Slice):
-        picked = np.take(x.real, np.arange(layer.start, layer.stop), axis=layer.axis)
-        return picked.reshape(node.shape), x.exponent
-    if isinstance(layer, Flatten):
-        return x.real.reshape(node.shape), x.exponent
-    raise InputError(f"{node.name}: operator {node.op!r} has no reference")
+def sample_grid(node: Node, inputs: list[QTensor], precision: Precision) -> QTensor:
+    """Samples of a deformable convolution (N, C, taps, P, Q) on the machine's input grid."""
+    assert isinstance(node.layer, DeformConv2d)
+    real = samples(node.layer, [t.real for t in inputs])
+    exponent = choose_exponent(real, precision.input_bits)
+    return QTensor(to_grid(real, exponent, precision.input_bits), exponent)
+
+
+def _array_layer(node: Node, inputs: list[QTensor], parameters: Parameters | None, precision: Precision) -> NodeRun:
+    layer = node.layer
+    assert layer is not None
+    extra: QTensor | None = None
+    if isinstance(layer, DeformConv2d):
+        assert parameters is not None and parameters.weight is not None
+        extra = sample_grid(node, inputs, precision)
+        sums = sampled_product(extra.values, parameters.weight.values, layer.conv.groups)
+        exponent = extra.exponent + parameters.weight.exponent
+    elif parameters is not None and parameters.weight is not None:
+        sums = compute(layer, [inputs[0].values], {"weight": parameters.weight.values})
+        exponent = inputs[0].exponent + parameters.weight.exponent
+    else:
+        sums = compute(layer, [t.values for t in inputs], {})
+        exponent = inputs[0].exponent + inputs[1].exponent
+    alive = any(bool(t.values.any()) for t in inputs[:1])
+    found = finish_sums(node, sums, bias_on_grid(node, parameters, exponent), exponent, precision, alive)
+    return replace(found, samples=extra)
+
+
+def on_array(node: Node) -> bool:
+    """True if the layer's sums are made by the PE array."""
+    two = isinstance(node.layer, MatMul) or (isinstance(node.layer, Einsum) and len(node.inputs) == 2)
+    return two or isinstance(node.layer, WEIGHTED)
+
+
+def _stays_on_grid(node: Node) -> bool:
+    """True if every output word is an input word (or zero), so that no new grid is needed."""
+    layer = node.layer
+    one = len(node.inputs) == 1 and node.activation is None
+    if isinstance(layer, Pad):
+        return one and layer.value == 0.0
+    moved = isinstance(layer, Rearrange | View | MaxPool2d) or (isinstance(layer, GlobalPool) and layer.kind == "max")
+    return one and moved
 
 
 def run_node(node: Node, inputs: list[QTensor], parameters: Parameters | None, precision: Precision) -> NodeRun:
     """Run one node on quantised inputs."""
-    if isinstance(node.layer, Conv2d | Linear):
-        assert parameters is not None
-        return _array_layer(node, inputs[0], parameters, precision)
-    real, exponent = _vector_layer(node, inputs, parameters)
+    assert node.layer is not None
+    if on_array(node):
+        return _array_layer(node, inputs, parameters, precision)
+    real = compute(node.layer, [t.real for t in inputs], {} if parameters is None else parameters.real)
     real = activate(real, node.activation)
-    if exponent is None:
+    if _stays_on_grid(node):
+        exponent = inputs[0].exponent
+    else:
         exponent = choose_exponent(real, precision.output_bits)
     return NodeRun(QTensor(to_grid(real, exponent, precision.output_bits), exponent))
 
@@ -154,5 +172,5 @@ def run_reference(
             continue
         sources = [found[name].output for name in node.inputs]
         run = run_node(node, sources, weights.get(node.weight_key), precision)
-        found[node.name] = replace(run, sums=None)
+        found[node.name] = replace(run, sums=None, samples=None)
     return found

@@ -31,7 +31,7 @@ from accelsim.execute.links import (
     StreamedPsums,
     StreamedWeights,
     SystolicInputs,
-    gather_table,
+    window_tables,
 )
 from accelsim.mapping import LinkCount, Mapping, Point, Rules, points
 from accelsim.mapping.legality import tile_words
@@ -171,7 +171,7 @@ class _Layer:
             buffer.hold(box)
 
     def compute(self, ranges: Ranges) -> Array:
-        """Results (n, g, m, p, q) of a pass, from what the innermost memories hold; delivers operands to the array."""
+        """Results (n, g, m, o, p, q) of a pass, from what the innermost memories hold; delivers operands to the array."""
         inputs, weights = self.problem.operand("Inputs"), self.problem.operand("Weights")
         indices = self.stored(inputs, ranges)
         block = self.inputs[-1][1].take(indices)
@@ -181,12 +181,11 @@ class _Layer:
             filters = self.pe_weights.take(taps)
         else:
             filters = self.weights[-1][1].take(taps)
-        rows = gather_table(inputs.axes[3], ranges, indices[3])
-        cols = gather_table(inputs.axes[4], ranges, indices[4])
-        self._deliver(ranges, block, filters, (rows, cols))
-        return multiply(block, filters, rows, cols)
+        tables = window_tables(inputs, ranges, indices)
+        self._deliver(ranges, block, filters, tables)
+        return multiply(block, filters, tables)
 
-    def _deliver(self, ranges: Ranges, block: Array, filters: Array, tables: tuple[Index, Index]) -> None:
+    def _deliver(self, ranges: Ranges, block: Array, filters: Array, tables: list[Index]) -> None:
         dataflow = self.arch.array.dataflow
         if self.rs is not None:
             windows = [self._window(part) for part in self.stream(ranges)]
@@ -195,12 +194,12 @@ class _Layer:
         if dataflow == "is":
             self.held_inputs.deliver(ranges)
         else:
-            self.in_inputs.deliver(block, *tables)
+            self.in_inputs.deliver(block, tables)
         if dataflow != "ws":
             self.in_weights.deliver(filters)
 
     def _window(self, ranges: Ranges) -> frozenset[int]:
-        axis = self.problem.operand("Inputs").axes[4]
+        axis = self.problem.operand("Inputs").axes[-1]
         return frozenset(int(i) for i in stored_indices(Operand("w", "input", (axis,)), ranges)[0])
 
     def stream(self, ranges: Ranges) -> Iterator[Ranges]:
@@ -236,18 +235,20 @@ class _Layer:
             buffer.flush()
 
 
-def multiply(block: Array, filters: Array, rows: Index, cols: Index) -> Array:
-    """Results (n, g, m, p, q) of inputs (n, g, c, h, w) and filters (g, m, c, r, s).
+def multiply(block: Array, filters: Array, tables: list[Index]) -> Array:
+    """Results (n, g, m, o, p, q) of inputs (n, g, c, d, h, w) and filters (g, m, c, t, r, s).
 
-    `rows` (r, p) and `cols` (s, q) say which input row and column each tap reads, -1 for padding.
+    `tables` (t, o), (r, p) and (s, q) say which input plane, row and column each tap reads, -1 for padding.
     """
     n, g, c = block.shape[:3]
-    padded = np.pad(block, ((0, 0), (0, 0), (0, 0), (0, 1), (0, 1)))
-    taken = padded[:, :, :, rows.reshape(-1)][..., cols.reshape(-1)]
-    (r, p), (s, q) = rows.shape, cols.shape
-    lines = taken.reshape(n, g, c, r, p, s, q).transpose(1, 2, 3, 5, 0, 4, 6).reshape(g, c * r * s, n * p * q)
-    product_ = filters.reshape(g, filters.shape[1], c * r * s) @ lines
-    return product_.reshape(g, filters.shape[1], n, p, q).transpose(2, 0, 1, 3, 4)
+    padded = np.pad(block, ((0, 0), (0, 0), (0, 0), (0, 1), (0, 1), (0, 1)))
+    for axis, table in enumerate(tables, start=3):
+        padded = padded.take(table.reshape(-1), axis=axis)
+    (t, o), (r, p), (s, q) = (table.shape for table in tables)
+    apart = padded.reshape(n, g, c, t, o, r, p, s, q).transpose(1, 2, 3, 5, 7, 0, 4, 6, 8)
+    lines = apart.reshape(g, c * t * r * s, n * o * p * q)
+    product_ = filters.reshape(g, filters.shape[1], c * t * r * s) @ lines
+    return product_.reshape(g, filters.shape[1], n, o, p, q).transpose(2, 0, 1, 3, 4, 5)
 
 
 def run_tiled(

@@ -1,9 +1,9 @@
-"""Seeded random parameters, folded and quantised as the machine would hold them."""
+"""Seeded random parameters, real and as the machine would hold them, folded and quantised."""
 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import prod, sqrt
 
 import numpy as np
@@ -11,22 +11,25 @@ import numpy as np
 from accelsim.arch import Precision
 from accelsim.execute.quantise import Array, QTensor, choose_exponent, to_grid
 from accelsim.graph import LayerGraph, Node
-from accelsim.layers import BatchNorm2d
+from accelsim.layers import BatchNorm2d, Conv, ConvTranspose, DeformConv2d, Layer, Linear
+
+Tensors = dict[str, Array]
+WEIGHTED = (Conv, ConvTranspose, DeformConv2d, Linear)
 
 
 @dataclass(frozen=True)
 class Parameters:
-    """Parameters of one array layer or normalisation.
+    """Parameters of one layer.
 
     Attributes:
-        weight: quantised weights, None for a normalisation on its own.
+        weight: quantised weights of an array layer, else None.
         bias: real bias (M,), folded normalisation included; quantised on the grid of the sums when it is added.
-        scale: real per-channel factor of a normalisation on its own.
+        real: real tensors by name of a layer of the vector unit (or constants).
     """
 
     weight: QTensor | None
     bias: Array | None
-    scale: Array | None = None
+    real: Tensors = field(default_factory=dict)
 
 
 def _generator(seed: int, key: str) -> np.random.Generator:
@@ -34,55 +37,87 @@ def _generator(seed: int, key: str) -> np.random.Generator:
     return np.random.Generator(np.random.PCG64(int.from_bytes(digest[:8], "big")))
 
 
-def _norm(node: Node, seed: int) -> tuple[Array, Array]:
-    """(p, q) of `p x + q` for a batch normalisation with plausible statistics."""
-    layer = node.layer
-    assert isinstance(layer, BatchNorm2d)
-    channels = node.input_shapes[0][1]
-    random = _generator(seed, node.weight_key)
-    gamma = random.uniform(0.7, 1.3, channels)
-    beta = random.normal(0.0, 0.2, channels)
-    mean = random.normal(0.0, 0.1, channels)
-    var = random.uniform(0.5, 1.5, channels)
-    scale = gamma / np.sqrt(var + layer.eps)
-    return scale, beta - mean * scale
+def _fan_in(layer: Layer, shape: tuple[int, ...]) -> float:
+    """Products per output of a filter."""
+    if isinstance(layer, ConvTranspose):
+        return max(1.0, shape[0] / layer.groups * prod(shape[2:]) / prod(layer.stride))
+    return prod(shape[1:])
 
 
-def _array_parameters(node: Node, precision: Precision, seed: int) -> Parameters:
+def _draw(layer: Layer, name: str, shape: tuple[int, ...], random: np.random.Generator) -> Array:
+    """One plausible tensor: He-scaled weights, scales around 1, small shifts, constants 0."""
+    if name == "weight":
+        return random.normal(0.0, sqrt(2.0 / _fan_in(layer, shape)), shape)
+    ranges = {"gamma": (0.7, 1.3), "var": (0.5, 1.5), "slope": (0.1, 0.4)}
+    if name in ranges:
+        return random.uniform(*ranges[name], shape)
+    return random.normal(0.0, {"beta": 0.2, "value": 0.5}.get(name, 0.1), shape)
+
+
+def real_tensors(node: Node, graph: LayerGraph, seed: int = 0) -> Tensors:
+    """All tensors of a node by name: the graph's own values, others random from the seed and the weight key."""
     assert node.layer is not None
-    shapes = node.layer.weight_shapes(node.input_shapes)
+    known = graph.values.get(node.weight_key, {})
     random = _generator(seed, node.weight_key)
-    shape = shapes["weight"]
-    weight = random.normal(0.0, sqrt(2.0 / prod(shape[1:])), shape)
-    bias = random.normal(0.0, 0.1, shapes["bias"]) if "bias" in shapes else None
-    if node.norm is not None:
-        scale, shift = _norm(node.norm, seed)
-        weight = weight * scale.reshape(-1, *(1,) * (weight.ndim - 1))
-        bias = shift if bias is None else bias * scale + shift
-    exponent = choose_exponent(weight, precision.weight_bits)
-    return Parameters(QTensor(to_grid(weight, exponent, precision.weight_bits), exponent), bias)
+    shapes = {**node.layer.weight_shapes(node.input_shapes), **node.layer.buffer_shapes(node.input_shapes)}
+    drawn = {name: _draw(node.layer, name, shape, random) for name, shape in shapes.items()}
+    return {name: np.asarray(known.get(name, value), float).reshape(value.shape) for name, value in drawn.items()}
+
+
+def _per_output(layer: Layer | None, values: Array, weight: Array) -> Array:
+    """A factor per output channel, shaped for the weights of a layer."""
+    if isinstance(layer, ConvTranspose):
+        apart = values.reshape(layer.groups, 1, -1)
+        wide = np.broadcast_to(apart, (layer.groups, weight.shape[0] // layer.groups, weight.shape[1]))
+        return wide.reshape(*weight.shape[:2], *(1,) * (weight.ndim - 2))
+    return values.reshape(-1, *(1,) * (weight.ndim - 1))
+
+
+def fold_norm(node: Node, tensors: Tensors, norm: Tensors) -> Tensors:
+    """Weight and bias of a node with the batch normalisation after it folded in."""
+    assert node.norm is not None and isinstance(node.norm.layer, BatchNorm2d)
+    scale = norm["gamma"] / np.sqrt(norm["var"] + node.norm.layer.eps)
+    shift = norm["beta"] - norm["mean"] * scale
+    bias = tensors["bias"] * scale + shift if "bias" in tensors else shift
+    return {"weight": tensors["weight"] * _per_output(node.layer, scale, tensors["weight"]), "bias": bias}
+
+
+def folded_tensors(node: Node, graph: LayerGraph, seed: int = 0) -> Tensors:
+    """`real_tensors` with a folded normalisation applied."""
+    tensors = real_tensors(node, graph, seed)
+    return tensors if node.norm is None else fold_norm(node, tensors, real_tensors(node.norm, graph, seed))
 
 
 def random_weights(graph: LayerGraph, precision: Precision, seed: int = 0) -> dict[str, Parameters]:
-    """Parameters by weight key: He-scaled weights, small biases, normalisations folded; equal seeds, equal values."""
+    """Parameters by weight key, normalisations folded; equal seeds, equal values."""
     found: dict[str, Parameters] = {}
     for node in graph.layers:
         if node.weight_key in found or node.layer is None:
             continue
-        shapes = node.layer.weight_shapes(node.input_shapes)
-        if "weight" in shapes:
-            found[node.weight_key] = _array_parameters(node, precision, seed)
-        elif isinstance(node.layer, BatchNorm2d):
-            scale, shift = _norm(node, seed)
-            found[node.weight_key] = Parameters(None, shift, scale)
+        tensors = folded_tensors(node, graph, seed)
+        if isinstance(node.layer, WEIGHTED):
+            weight = tensors["weight"]
+            exponent = choose_exponent(weight, precision.weight_bits)
+            quantised = QTensor(to_grid(weight, exponent, precision.weight_bits), exponent)
+            found[node.weight_key] = Parameters(quantised, tensors.get("bias"))
+        elif tensors:
+            found[node.weight_key] = Parameters(None, None, tensors)
     return found
 
 
+def random_input(node: Node, graph: LayerGraph, seed: int = 0) -> Array:
+    """Standard normal values of an input, or the graph's own."""
+    known = graph.values.get(node.name, {}).get("value")
+    if known is not None:
+        return np.asarray(known, float).reshape(node.shape)
+    return _generator(seed, f"input:{node.name}").normal(0.0, 1.0, node.shape)
+
+
 def random_inputs(graph: LayerGraph, precision: Precision, seed: int = 0) -> dict[str, QTensor]:
-    """Standard normal inputs on the machine's input grid, by input name."""
+    """Inputs on the machine's input grid, by input name."""
     found = {}
     for node in graph.inputs:
-        real = _generator(seed, f"input:{node.name}").normal(0.0, 1.0, node.shape)
+        real = random_input(node, graph, seed)
         exponent = choose_exponent(real, precision.input_bits)
         found[node.name] = QTensor(to_grid(real, exponent, precision.input_bits), exponent)
     return found

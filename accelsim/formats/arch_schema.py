@@ -174,3 +174,4 @@ class ArchModel(_Model):
     array: ArrayModel
     vector: VectorModel
     counting: CountingModel = CountingModel()
+    transposed_conv: Literal["gather", "zero_insertion"] = "gather"

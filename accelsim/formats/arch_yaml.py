@@ -195,6 +195,7 @@ def _accelerator(model: ArchModel) -> Accelerator:
         vector=VectorUnit(model.vector.lanes, units.femtojoules(model.vector.op_energy)),
         psum_first_visit=model.counting.psum_first_visit,
         halo_reuse=model.counting.halo_reuse,
+        transposed_conv=model.transposed_conv,
     )
 
 

@@ -1,6 +1,7 @@
 """Networks as graphs of layers, the builder that writes them and the passes that fold them."""
 
-from accelsim.graph.builder import Handle, Network
+from accelsim.graph.blocks import Network
+from accelsim.graph.builder import Handle
 from accelsim.graph.graph import LayerGraph, Node, own_params
 from accelsim.graph.passes import fold_batch_norm, fuse_activations, optimise
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
 
 import networkx as nx
 
@@ -56,6 +59,7 @@ class LayerGraph:
     Attributes:
         outputs: names of the nodes whose values leave the network.
         aliases: names of folded-away nodes and the nodes that now stand for them.
+        values: known values of parameters and constants (arrays), by weight key and tensor name; others are random.
 
     Raises:
         InputError: a duplicate name, an unknown input, a cycle (named) or a shape that does not follow from the inputs.
@@ -66,13 +70,14 @@ class LayerGraph:
     sequence: tuple[Node, ...]
     outputs: tuple[str, ...]
     aliases: dict[str, str] = field(default_factory=dict)
+    values: dict[str, dict[str, Any]] = field(default_factory=dict, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         names = [node.name for node in self.sequence]
         if not any(node.layer for node in self.sequence):
             raise InputError(f"{self.name}: the network has no layers")
-        for name in names:
-            if names.count(name) > 1:
+        for name, times in Counter(names).items():
+            if times > 1:
                 raise InputError(f"{self.name}: two nodes are called {name!r}")
         known = set(names)
         for node in self.sequence:
@@ -136,14 +141,25 @@ class LayerGraph:
     def node(self, name: str) -> Node:
         """The node called `name`, or the one it was folded into."""
         wanted = self.aliases.get(name, name)
+        if wanted not in self._by_name:
+            raise InputError(f"{self.name} has no layer {name!r}; {nearest(name, list(self._by_name))}")
+        return self._by_name[wanted]
+
+    @cached_property
+    def _by_name(self) -> dict[str, Node]:
+        return {node.name: node for node in self.sequence}
+
+    @cached_property
+    def _readers(self) -> dict[str, tuple[Node, ...]]:
+        found: dict[str, list[Node]] = {}
         for node in self.sequence:
-            if node.name == wanted:
-                return node
-        raise InputError(f"{self.name} has no layer {name!r}; {nearest(name, [n.name for n in self.sequence])}")
+            for source in dict.fromkeys(node.inputs):
+                found.setdefault(source, []).append(node)
+        return {name: tuple(nodes) for name, nodes in found.items()}
 
     def consumers(self, name: str) -> tuple[Node, ...]:
         """The nodes that read a node's output."""
-        return tuple(node for node in self.sequence if name in node.inputs)
+        return self._readers.get(name, ())
 
     @property
     def params(self) -> int:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 
 from accelsim.graph.graph import LayerGraph, Node
-from accelsim.layers import Activation, Add, BatchNorm2d, Conv2d, Linear
+from accelsim.layers import Activation, Add, BatchNorm2d, Conv, ConvTranspose, DeformConv2d, Linear, MatMul
 
 
 def _absorb(graph: LayerGraph, eligible: dict[str, Node]) -> LayerGraph:
     """Remove the nodes of `eligible`; each is absorbed by the only node it reads, already changed to the value."""
+    if not eligible:
+        return graph
     gone = set(eligible)
     aliases = dict(graph.aliases)
     for name in eligible:
@@ -29,7 +32,7 @@ def _absorb(graph: LayerGraph, eligible: dict[str, Node]) -> LayerGraph:
         kept.append(replace(mine, inputs=tuple(stands_for(source) for source in mine.inputs)))
     resolved = {old: stands_for(new) for old, new in aliases.items()}
     outputs = tuple(stands_for(name) for name in graph.outputs)
-    return LayerGraph(graph.name, graph.batch, tuple(kept), outputs, resolved)
+    return LayerGraph(graph.name, graph.batch, tuple(kept), outputs, resolved, graph.values)
 
 
 def _only_reader(graph: LayerGraph, source: str) -> bool:
@@ -40,15 +43,20 @@ def fold_batch_norm(graph: LayerGraph) -> LayerGraph:
     """Fold every batch normalisation whose input comes straight from a convolution that nothing else reads.
 
     `W' = W gamma / sqrt(var + eps)`, `b' = (b - mean) gamma / sqrt(var + eps) + beta`. Never through an activation and
-    never if the convolution has another consumer: then the normalisation stays and runs on the vector unit.
+    never if the convolution has another consumer or shares its weights: then the normalisation stays and runs on the vector unit.
     """
     eligible = {}
+    users = Counter(node.weight_key for node in graph.layers)
     for node in graph.layers:
         if not isinstance(node.layer, BatchNorm2d):
             continue
         source = graph.node(node.inputs[0])
-        plain = isinstance(source.layer, Conv2d) and source.activation is None and source.norm is None
-        if plain and _only_reader(graph, source.name):
+        plain = (
+            isinstance(source.layer, Conv | ConvTranspose | DeformConv2d)
+            and source.activation is None
+            and source.norm is None
+        )
+        if plain and _only_reader(graph, source.name) and users[source.weight_key] == 1:
             eligible[node.name] = replace(
                 source,
                 norm=node,
@@ -65,7 +73,10 @@ def fuse_activations(graph: LayerGraph) -> LayerGraph:
         if not isinstance(node.layer, Activation):
             continue
         source = graph.node(node.inputs[0])
-        fits = isinstance(source.layer, Conv2d | Linear | Add) and source.activation is None
+        fits = (
+            isinstance(source.layer, Conv | ConvTranspose | DeformConv2d | Linear | MatMul | Add)
+            and source.activation is None
+        )
         if fits and _only_reader(graph, source.name):
             eligible[node.name] = replace(
                 source, activation=node.layer, folded=(*source.folded, f"{node.op} {node.name}")

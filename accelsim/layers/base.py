@@ -5,7 +5,6 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from math import prod
-from typing import ClassVar
 
 from accelsim.errors import InputError
 from accelsim.layers.work import WorkItem
@@ -19,7 +18,7 @@ class Layer(ABC):
     Every method takes the shapes of all inputs and raises `InputError` if they do not fit the layer.
     """
 
-    op: ClassVar[str]
+    op: str
 
     @abstractmethod
     def output_shape(self, inputs: Sequence[Shape]) -> Shape:
@@ -44,6 +43,32 @@ class Layer(ABC):
     def macs(self, inputs: Sequence[Shape]) -> int:
         """Conventional MACs: products of convolutions and matrix products, nothing else."""
         return 0
+
+
+def broadcast(layer: Layer, inputs: Sequence[Shape]) -> Shape:
+    """The common shape of tensors whose dims match from the last backwards, sizes of 1 repeating (NumPy's rule)."""
+    rank = max(len(shape) for shape in inputs)
+    sizes = []
+    for column in zip(*((1,) * (rank - len(shape)) + shape for shape in inputs), strict=True):
+        apart = {size for size in column if size != 1}
+        if len(apart) > 1:
+            raise InputError(
+                f"{layer.op}: shapes {', '.join(str(s) for s in inputs)} do not match, expected sizes that are equal or 1"
+            )
+        sizes.append(apart.pop() if apart else 1)
+    return tuple(sizes)
+
+
+def axes_of(layer: Layer, axes: Sequence[int], rank: int) -> tuple[int, ...]:
+    """Axes counted from 0, negative ones from the end.
+
+    Raises:
+        InputError: an axis outside the tensor, or one named twice.
+    """
+    found = tuple(axis + rank if axis < 0 else axis for axis in axes)
+    if any(not 0 <= axis < rank for axis in found) or len(set(found)) != len(found):
+        raise InputError(f"{layer.op}: axes {tuple(axes)}, expected different numbers from {-rank} to {rank - 1}")
+    return found
 
 
 def one(layer: Layer, inputs: Sequence[Shape], rank: int | None = None) -> Shape:

@@ -157,7 +157,9 @@ def _map_pool(problem: Problem, arch: Accelerator) -> Mapped:
         tile = {"N": images, "G": channels, "P": rows}
         outer = tuple(Loop(d, -(-bound[d] // tile[d])) for d in "NGP" if tile[d] < bound[d])
         inner = tuple(
-            Loop(d, min(tile.get(d, bound[d]), bound[d])) for d in "NGPQRS" if min(tile.get(d, bound[d]), bound[d]) > 1
+            Loop(d, min(tile.get(d, bound[d]), bound[d]))
+            for d in "NGOPQTRS"
+            if min(tile.get(d, bound[d]), bound[d]) > 1
         )
         levels = (TileLevel("DRAM", outer), *(TileLevel(m.name, ()) for m in arch.memories))
         mapping = Mapping(problem, arch.array.dataflow, levels, inner)

@@ -12,12 +12,12 @@ from accelsim.mapping.templates import Core
 from accelsim.problem import DIMS, Problem
 
 ORDERS = (
-    ("G", "N", "M", "P", "Q", "C", "R", "S"),
-    ("G", "N", "P", "Q", "M", "C", "R", "S"),
-    ("G", "M", "C", "R", "S", "N", "P", "Q"),
-    ("G", "N", "P", "Q", "C", "R", "S", "M"),
+    ("G", "N", "M", "O", "P", "Q", "C", "T", "R", "S"),
+    ("G", "N", "O", "P", "Q", "M", "C", "T", "R", "S"),
+    ("G", "M", "C", "T", "R", "S", "N", "O", "P", "Q"),
+    ("G", "N", "O", "P", "Q", "C", "T", "R", "S", "M"),
 )
-REDUCTIONS = frozenset("CRS")
+REDUCTIONS = frozenset("CTRS")
 Trips = dict[str, int]
 
 

@@ -17,6 +17,10 @@ class VectorJob:
     """What the vector unit does: words read once (all inputs together), parameters, words written, operations.
 
     `rows` independent pieces may be processed apart.
+
+    Attributes:
+        kept_words: of `in_words`, those that every piece needs: loaded first and kept (scales, offsets, regions).
+        reads: words read on chip if that is not `in_words` (a gather reads words more than once).
     """
 
     op: str
@@ -25,6 +29,8 @@ class VectorJob:
     out_words: int
     ops: int
     rows: int
+    kept_words: int = 0
+    reads: int | None = None
 
 
 def chunk_count(job: VectorJob, arch: Accelerator) -> int:
@@ -36,14 +42,15 @@ def chunk_count(job: VectorJob, arch: Accelerator) -> int:
     memory = vector_memory(arch)
     depth = {h.operand: h.depth for h in memory.holds}
     precision = arch.precision
-    tensors = depth["Inputs"] * job.in_words * precision.input_bits
+    tensors = depth["Inputs"] * (job.in_words - job.kept_words) * precision.input_bits
     tensors += depth["Outputs"] * job.out_words * precision.output_bits
-    room = memory.capacity_bits - job.param_words * precision.weight_bits
+    kept = job.param_words * precision.weight_bits + job.kept_words * precision.input_bits
+    room = memory.capacity_bits - kept
     least = -(-tensors // room) if room > 0 else job.rows + 1
     if least > job.rows or -(-tensors // job.rows) > room:
         raise MappingError(
             f"{memory.name} holds {memory.capacity_bits // 8} B but one row of {job.op} needs "
-            f"{-(-tensors // job.rows) // 8} B and its parameters {job.param_words * precision.weight_bits // 8} B"
+            f"{-(-tensors // job.rows) // 8} B and what all rows share {kept // 8} B"
         )
     wanted = min(PIPELINE_CHUNKS, tensors // LEAST_CHUNK_BITS)
     chunks = min(job.rows, max(1, least, wanted))

@@ -2,9 +2,9 @@
 
 A `Core` fixes the inside of a mapping (one array pass); the mapper chooses the loops around it. Templates by name:
 
-* `ws`: rows C S R, columns M; Weights stay, N P Q stream, psums leave every step (TPU v1, ISCA 2017).
-* `is`: rows C S R, columns Q P N; Inputs stay, M streams.
-* `os`: rows Q P N, columns M; Outputs stay, C R S stream.
+* `ws`: rows C S R T, columns M; Weights stay, N O P Q stream, psums leave every step (TPU v1, ISCA 2017).
+* `is`: rows C S R T, columns Q P N O; Inputs stay, M streams.
+* `os`: rows Q P N O, columns M; Outputs stay, C T R S stream.
 * `rs`: rows of filters and ifmaps stay in spads (Eyeriss, ISCA 2016): PEs hold q channels x p filters of one filter
   row; R is spread over rows, e output rows over columns (folded over rows if they do not fit), r channel groups and t
   filter groups over what is left; a pass slides over Q for n images.
@@ -77,12 +77,12 @@ def _systolic(
 
 def output_stationary(problem: Problem, arch: Accelerator) -> Iterator[Core]:
     """Cores of `os`: a pass accumulates the whole reduction, or as much as the mapper lets stream."""
-    for core in _systolic(problem, arch.array, ["QPN", "PQN", "NQP"], ["M"], "CRS"):
+    for core in _systolic(problem, arch.array, ["QPNO", "PQNO", "NQPO"], ["M"], "CTRS"):
         yield core
         trips = {loop.dim: loop.trips for loop in core.stream}
         for part in (4, 16, 64):
             if trips.get("C", 1) >= 2 * part:
-                yield Core(_loops({**trips, "C": -(-trips["C"] // part)}, "CRS"), core.spatial, ())
+                yield Core(_loops({**trips, "C": -(-trips["C"] // part)}, "CTRS"), core.spatial, ())
 
 
 def _stream_cuts(problem: Problem, core: Core) -> Iterator[Core]:
@@ -90,24 +90,24 @@ def _stream_cuts(problem: Problem, core: Core) -> Iterator[Core]:
     trips = {loop.dim: loop.trips for loop in core.stream}
     seen = set()
     for cut in (1, 2, 4, 8, 16, 32, 64):
-        for dim in "NPQ":
+        for dim in "NOPQ":
             if trips.get(dim, 1) >= cut:
                 shorter = {**trips, dim: -(-trips[dim] // cut)} if dim in trips else trips
                 key = tuple(sorted(shorter.items()))
                 if key not in seen:
                     seen.add(key)
-                    yield Core(_loops(shorter, "NPQ"), core.spatial, ())
+                    yield Core(_loops(shorter, "NOPQ"), core.spatial, ())
 
 
 def weight_stationary(problem: Problem, arch: Accelerator) -> Iterator[Core]:
     """Cores of `ws`."""
-    for core in _systolic(problem, arch.array, ["CSR", "SRC"], ["M"], "NPQ"):
+    for core in _systolic(problem, arch.array, ["CSRT", "SRCT"], ["M"], "NOPQ"):
         yield from _stream_cuts(problem, core)
 
 
 def input_stationary(problem: Problem, arch: Accelerator) -> Iterator[Core]:
     """Cores of `is`."""
-    yield from _systolic(problem, arch.array, ["CSR", "SRC"], ["QPN", "PQN"], "M")
+    yield from _systolic(problem, arch.array, ["CSRT", "SRCT"], ["QPNO", "PQNO"], "M")
 
 
 def _choices(bound: int, most: int) -> list[int]:

@@ -14,15 +14,20 @@ def vector_stream(job: VectorJob, arch: Accelerator) -> Stream:
     precision = arch.precision
     chunks = chunk_count(job, arch)
     depth = {h.operand: h.depth for h in memory.holds}
-    ins, outs, ops = (chunk_bounds(job, chunks, w) for w in (job.in_words, job.out_words, job.ops))
+    loaded = job.in_words - job.kept_words
+    reads = job.in_words if job.reads is None else job.reads
+    ins, outs, ops, seen = (chunk_bounds(job, chunks, w) for w in (loaded, job.out_words, job.ops, reads))
     segments, transfers, ideal = [], [], 0
     if job.param_words:
         transfers.append(Transfer("load", "Weights", job.param_words * precision.weight_bits, -1, 0))
+    if job.kept_words:
+        transfers.append(Transfer("load", "Inputs", job.kept_words * precision.input_bits, -1, 0))
     for k in range(chunks):
         bits_in = (ins[k + 1] - ins[k]) * precision.input_bits
         bits_out = (outs[k + 1] - outs[k]) * precision.output_bits
         work = -(-(ops[k + 1] - ops[k]) // arch.vector.lanes)
-        port = max(-(-bits_in // memory.read_bits_per_cycle), -(-bits_out // memory.write_bits_per_cycle))
+        bits_seen = (seen[k + 1] - seen[k]) * precision.input_bits
+        port = max(-(-bits_seen // memory.read_bits_per_cycle), -(-bits_out // memory.write_bits_per_cycle))
         segments.append(Segment(0, 0, max(work, port), 0))
         ideal += work
         if bits_in:

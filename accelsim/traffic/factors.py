@@ -110,6 +110,8 @@ def axis_nests(
     groups += [(None, (dim,)) for dim in bound if dim not in relevant and (bound[dim] > 1)]
     found = []
     for axis, dims in groups:
+        if axis is not None and all(bound[d] == 1 for d in dims) and axis.size == 1 and axis.offset == 0:
+            continue
         child = tuple(min(mapping.tile_step(d, position), bound[d]) for d in dims)
         splits: list[tuple[tuple[int, ...], tuple[int, ...]]] = [((0,), (0,)) for _ in dims]
         pe = child

@@ -50,21 +50,24 @@ def machine(dataflow: str, rows: int = 4, cols: int = 4, **changes: Any) -> Acce
 
 @st.composite
 def problems(draw: st.DrawFn, most: int = 5) -> Problem:
-    """Small convolutions with every kind of border: strides, dilation, padding, groups, odd sizes."""
-    size = st.integers(1, most)
-    kernel = (draw(st.integers(1, 3)), draw(st.integers(1, 3)))
-    stride = (draw(st.integers(1, 3)), draw(st.integers(1, 3)))
-    dilation = (draw(st.integers(1, 2)), draw(st.integers(1, 2)))
-    pad = (draw(st.integers(0, 2)), draw(st.integers(0, 2)))
-    out = (draw(size), draw(size))
-    extra = (draw(st.integers(-2, 1)), draw(st.integers(-2, 1)))
+    """Small convolutions with every kind of border: strides, dilation, padding, groups, odd sizes, depth or none."""
+    deep = draw(st.booleans())
+
+    def triple(low: int, high: int, flat: int) -> tuple[int, int, int]:
+        numbers = st.integers(low, high)
+        return draw(numbers) if deep else flat, draw(numbers), draw(numbers)
+
+    kernel, stride, dilation = triple(1, 3, 1), triple(1, 3, 1), triple(1, 2, 1)
+    pad, out, extra = triple(0, 2, 0), triple(1, most, 1), triple(-2, 1, 0)
+    if deep:
+        kernel, out = (min(2, kernel[0]), *kernel[1:]), (min(3, out[0]), *out[1:])
     in_size = tuple(
         max(1, (o - 1) * s + d * (k - 1) + 1 - p + e)
         for o, s, d, k, p, e in zip(out, stride, dilation, kernel, pad, extra, strict=True)
     )
     return conv_problem(
         batch=draw(st.integers(1, 2)), groups=draw(st.integers(1, 3)), out_channels=draw(st.integers(1, 4)),
-        in_channels=draw(st.integers(1, 4)), out_size=out, kernel=kernel, in_size=(in_size[0], in_size[1]),
+        in_channels=draw(st.integers(1, 4)), out_size=out, kernel=kernel, in_size=in_size,
         stride=stride, dilation=dilation, pad=pad,
     )  # fmt: skip
 

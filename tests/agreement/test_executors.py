@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from accelsim.arch import Accelerator
 from accelsim.errors import CheckFailed, MappingError
-from accelsim.execute.kernels import conv2d
+from accelsim.execute.kernels.convolution import conv
 from accelsim.execute.stepwise import run_stepwise
 from accelsim.execute.tiled import run_tiled
 from accelsim.mapper.search import map_problem
@@ -36,19 +36,19 @@ def tensors(problem: Problem) -> tuple[Numbers, Numbers]:
 def expected(problem: Problem, x: Numbers, w: Numbers) -> Numbers:
     """The operator by definition, from the reference kernels."""
     inputs = problem.operand("Inputs")
-    rows, cols = inputs.axes[3], inputs.axes[4]
-    n, g, c, h, width = x.shape
-    _, m, _, r, s = w.shape
-    (_, stride_h), (_, dil_h) = rows.terms
-    (_, stride_w), (_, dil_w) = cols.terms
-    p, q = problem.bound["P"], problem.bound["Q"]
-    below = (p - 1) * stride_h + dil_h * (r - 1) + 1 - h + -rows.offset * -1
-    beyond = (q - 1) * stride_w + dil_w * (s - 1) + 1 - width + -cols.offset * -1
-    pads = (-rows.offset, -cols.offset, max(0, below), max(0, beyond))
-    out = conv2d(
-        x.reshape(n, g * c, h, width), w.reshape(g * m, c, r, s), (stride_h, stride_w), pads, (dil_h, dil_w), g
-    )
-    return out[:, :, :p, :q].reshape(n, g, m, p, q)
+    axes = inputs.axes[3:]
+    n, g, c, *sizes = x.shape
+    _, m, _, *taps = w.shape
+    strides, gaps = (tuple(axis.terms[k][1] for axis in axes) for k in (0, 1))
+    outs = [problem.bound[d] for d in "OPQ"]
+    before = [-axis.offset for axis in axes]
+    after = [
+        max(0, (out - 1) * stride + gap * (tap - 1) + 1 - size - pad)
+        for out, stride, gap, tap, size, pad in zip(outs, strides, gaps, taps, sizes, before, strict=True)
+    ]
+    y = conv(x.reshape(n, g * c, *sizes), w.reshape(g * m, c, *taps), strides, (*before, *after), gaps, g)
+    o, p, q = outs
+    return y[:, :, :o, :p, :q].reshape(n, g, m, o, p, q)
 
 
 def words(moves: Any, counts: tuple[LinkCount, ...]) -> bool:
@@ -126,7 +126,7 @@ def loop_bound(mapping: Mapping) -> Mapping:
 def _axes(mapping: Mapping, change: Callable[[Axis], Axis]) -> Mapping:
     problem = mapping.problem
     inputs = problem.operand("Inputs")
-    axes = (*inputs.axes[:3], change(inputs.axes[3]), inputs.axes[4])
+    axes = (*inputs.axes[:4], change(inputs.axes[4]), inputs.axes[5])
     operands = (Operand("Inputs", "input", axes), *problem.operands[1:])
     return replace(mapping, problem=replace(problem, operands=operands))
 

@@ -12,7 +12,8 @@ from accelsim.energy import Flow, array_traffic, energy_fj, leakage_fj
 from accelsim.errors import CheckFailed, InputError
 from accelsim.graph import Network, optimise
 from accelsim.mapper.search import map_problem
-from accelsim.pipeline import Options, Plan, plan_network, run
+from accelsim.pipeline import plan_network, run
+from accelsim.plan import Options, Part
 from accelsim.problem import conv_problem
 from accelsim.report import RunReport
 from tests.agreement.machines import machine
@@ -26,8 +27,8 @@ def network() -> Any:
     return n.build(n.linear(n.flatten(n.max_pool(x, 2)), 7))
 
 
-def plan_and_report() -> tuple[Plan, RunReport]:
-    return plan_network(optimise(network()), ARCH, Options())[0], run(ARCH, network())
+def plan_and_report() -> tuple[Part, RunReport]:
+    return plan_network(optimise(network()), ARCH, Options())[0].parts[0], run(ARCH, network())
 
 
 def test_a_run_keeps_every_law() -> None:
@@ -87,9 +88,9 @@ def test_less_than_compulsory_traffic_is_seen() -> None:
 def test_impossible_times_are_seen(change: dict[str, Any], law: str) -> None:
     plan, report = plan_and_report()
     assert plan.outcome is not None
-    check_time("x", report.results[0], plan.outcome, ARCH)
+    check_time("x", report.results[0], [plan.outcome], ARCH)
     with pytest.raises(CheckFailed, match=law):
-        check_time("x", replace(report.results[0], **change), plan.outcome, ARCH)
+        check_time("x", replace(report.results[0], **change), [plan.outcome], ARCH)
 
 
 def test_ports_that_are_too_fast_are_seen() -> None:

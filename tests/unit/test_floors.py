@@ -22,6 +22,7 @@ FLOORS = [
     {"checks", "certify"},
     {"formats", "store", "plot"},
     {"lookup"},
+    {"plan"},
     {"pipeline"},
     {"proof", "sweep", "validate", "bench", "explain"},
     {"api"},

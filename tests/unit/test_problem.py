@@ -40,7 +40,7 @@ def test_a_filter_smaller_than_the_stride_leaves_gaps() -> None:
     rows = conv_problem(
         batch=1, groups=1, out_channels=1, in_channels=1, out_size=(5, 5), kernel=(1, 1), in_size=(9, 9), stride=(2, 2)
     )
-    axis = rows.operand("Inputs").axes[3]
+    axis = rows.operand("Inputs").axes[4]
     assert axis.mask({"P": (0, 5), "R": (0, 1)}).bit_count() == 5
 
 
@@ -52,7 +52,7 @@ def test_constructors_fill_bounds_and_operands() -> None:
     assert [o.name for o in gemm.reads] == ["Inputs", "Weights"]
     pool = pool_problem("max", batch=1, channels=3, out_size=(2, 2), kernel=(2, 2), in_size=(4, 4), stride=(2, 2))
     assert (pool.op, pool.macs, [o.name for o in pool.operands]) == ("max", 48, ["Inputs", "Outputs"])
-    assert pool.output.dims == {"N", "G", "M", "P", "Q"}
+    assert pool.output.dims == {"N", "G", "M", "O", "P", "Q"}
 
 
 def test_equal_problems_are_one_key() -> None:

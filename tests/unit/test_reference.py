@@ -13,7 +13,9 @@ from hypothesis.extra import numpy as hnp
 
 from accelsim.arch import Precision
 from accelsim.errors import CheckFailed, InputError
-from accelsim.execute import kernels
+from accelsim.execute.kernels import compute
+from accelsim.execute.kernels.convolution import conv
+from accelsim.execute.kernels.pooling import avg_pool, max_pool
 from accelsim.execute.quantise import (
     Finish,
     QTensor,
@@ -27,7 +29,7 @@ from accelsim.execute.quantise import (
 from accelsim.execute.reference import run_node, run_reference
 from accelsim.execute.weights import Parameters, random_inputs, random_weights
 from accelsim.graph import Network, optimise
-from accelsim.layers import ReLU, ReLU6
+from accelsim.layers import BatchNorm2d, Linear, ReLU, ReLU6, Softmax
 
 INT8 = Precision(8, 8, 32, 8)
 
@@ -36,9 +38,9 @@ def test_the_padding_example() -> None:
     """A 3 x 3 example worked by hand; cross-correlation, no flip."""
     x = np.array([[1, 0, 5], [3, -1, -2], [4, 0, -3.0]])[None, None]
     w = np.array([[1, 0, 3], [0, 2, -2], [1, 3, -1.0]])[None, None]
-    padded = kernels.conv2d(x, w, pads=(1, 1, 1, 1))
+    padded = conv(x, w, pads=(1, 1, 1, 1))
     assert padded[0, 0].tolist() == [[12, -8, 3], [20, 25, -13], [5, 3, -7]]
-    assert kernels.conv2d(x, w).item() == 25
+    assert conv(x, w).item() == 25
 
 
 @settings(deadline=None, max_examples=60)
@@ -54,7 +56,7 @@ def test_convolution_is_seven_loops(data: st.DataObject) -> None:
     random = np.random.default_rng(h * width)
     x = random.integers(-9, 9, (2, groups * c, h, width)).astype(float)
     w = random.integers(-9, 9, (groups * m, c, r, s)).astype(float)
-    got = kernels.conv2d(x, w, stride, pads, dilation, groups)
+    got = conv(x, w, stride, pads, dilation, groups)
     for n, k, p, q in product(*(range(size) for size in got.shape)):
         total = 0.0
         for ch, i, j in product(range(c), range(r), range(s)):
@@ -67,21 +69,24 @@ def test_convolution_is_seven_loops(data: st.DataObject) -> None:
 
 def test_pooling_borders() -> None:
     x = np.arange(16.0).reshape(1, 1, 4, 4)
-    assert kernels.max_pool2d(-x, (2, 2), (2, 2), (1, 1, 1, 1), (3, 3))[0, 0, 0, 0] == 0
-    assert kernels.max_pool2d(-x - 1, (2, 2), (2, 2), (1, 1, 1, 1), (3, 3))[0, 0, 0, 0] == -1
-    inside = kernels.avg_pool2d(x, (2, 2), (2, 2), (1, 1, 1, 1), (3, 3), False)
-    padded = kernels.avg_pool2d(x, (2, 2), (2, 2), (1, 1, 1, 1), (3, 3), True)
+    assert max_pool(-x, (2, 2), (2, 2), (1, 1, 1, 1), (1, 1), (3, 3))[0, 0, 0, 0] == 0
+    assert max_pool(-x - 1, (2, 2), (2, 2), (1, 1, 1, 1), (1, 1), (3, 3))[0, 0, 0, 0] == -1
+    inside = avg_pool(x, (2, 2), (2, 2), (1, 1, 1, 1), (1, 1), (3, 3), False)
+    padded = avg_pool(x, (2, 2), (2, 2), (1, 1, 1, 1), (1, 1), (3, 3), True)
     assert (inside[0, 0, 0, 1], padded[0, 0, 0, 1]) == (1.5, 0.75)
-    beyond = kernels.avg_pool2d(x[:, :, :3, :3], (2, 2), (2, 2), (0, 0, 0, 0), (2, 2), True)
+    beyond = avg_pool(x[:, :, :3, :3], (2, 2), (2, 2), (0, 0, 0, 0), (1, 1), (2, 2), True)
     assert beyond[0, 0, 1, 1] == 10.0
 
 
 def test_softmax_and_batch_norm() -> None:
     x = np.array([[0.0, np.log(3.0)], [1000.0, 1000.0]])
-    assert kernels.softmax(x) == pytest.approx(np.array([[0.25, 0.75], [0.5, 0.5]]))
-    y = kernels.batch_norm2d(np.ones((1, 2, 1, 1)), np.array([2.0, 3.0]), np.array([1.0, -1.0]))
-    assert y.ravel().tolist() == [3.0, 2.0]
-    assert kernels.linear(np.array([[1.0, 2.0]]), np.array([[3.0, 4.0], [5.0, 6.0]])).tolist() == [[11.0, 17.0]]
+    assert compute(Softmax(), [x], {}) == pytest.approx(np.array([[0.25, 0.75], [0.5, 0.5]]))
+    statistics = {"gamma": [2.0, 3.0], "beta": [1.0, -1.0], "mean": [0.0, 1.0], "var": [1.0, 4.0]}
+    tensors = {name: np.array(values) for name, values in statistics.items()}
+    y = compute(BatchNorm2d(0.0), [np.full((1, 2, 1, 1), 3.0)], tensors)
+    assert y.ravel().tolist() == [7.0, 2.0]
+    w = {"weight": np.array([[3.0, 4.0], [5.0, 6.0]])}
+    assert compute(Linear(2), [np.array([[1.0, 2.0]])], w).tolist() == [[11.0, 17.0]]
 
 
 def test_rounding_is_half_to_even_and_saturates() -> None:

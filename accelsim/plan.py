@@ -1,0 +1,125 @@
+"""How one layer runs: its work items, each mapped onto the array or cut into chunks for the vector unit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from accelsim.arch import Accelerator
+from accelsim.errors import InputError, MappingError, nearest
+from accelsim.graph import Node
+from accelsim.layers import ConvTranspose, Gather, Move, VectorWork, WorkItem
+from accelsim.mapper.search import OBJECTIVES, Mapped, Objective, map_problem
+from accelsim.mapping.chunks import VectorJob
+from accelsim.problem import Problem
+from accelsim.sim import recurrence
+from accelsim.sim.stream import Outcome, Stream
+from accelsim.sim.vector import vector_stream
+
+Cache = dict[tuple[Any, ...], Mapped]
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a run may vary besides machine, network and batch.
+
+    Attributes:
+        objective: what the mapper minimises: `edp`, `energy` or `latency`.
+        fold: run the graph passes (batch norm folding, activation fusion).
+    """
+
+    objective: Objective = "edp"
+    fold: bool = True
+
+    def __post_init__(self) -> None:
+        if self.objective not in OBJECTIVES:
+            raise InputError(f"objective {self.objective!r}; {nearest(str(self.objective), OBJECTIVES)}")
+
+
+@dataclass(frozen=True)
+class Part:
+    """One work item: the mapping of array or pooling work, or the chunked job of vector work; its stream and outcome."""
+
+    item: WorkItem
+    stream: Stream
+    outcome: Outcome
+    mapped: Mapped | None = None
+    post_ops: int = 0
+    job: VectorJob | None = None
+
+    @property
+    def on_array(self) -> bool:
+        """True if the PE array does it."""
+        return isinstance(self.item, Problem) and self.item.op == "mac"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a layer runs: parts one after another; none for a view that moves nothing."""
+
+    node: Node
+    parts: tuple[Part, ...]
+
+    @property
+    def makespan(self) -> int:
+        """Cycles of all parts."""
+        return sum(part.outcome.makespan for part in self.parts)
+
+
+def post_ops(node: Node) -> int:
+    """Vector operations on every finished word of an array layer: requantise, bias, activation."""
+    return 1 + int(node.has_bias) + _lane_ops(node)
+
+
+def _lane_ops(node: Node) -> int:
+    return int(getattr(node.activation, "lane_ops", 1)) if node.activation is not None else 0
+
+
+def vector_job(node: Node, item: VectorWork | Move | Gather) -> VectorJob:
+    """What the vector unit does for elementwise work, a move or a gather, a fused activation included."""
+    extra = _lane_ops(node) * item.out_words
+    if isinstance(item, Move):
+        return VectorJob(item.op, sum(item.in_words), 0, item.out_words, extra, item.out_words)
+    if isinstance(item, Gather):
+        words = item.in_words + item.position_words
+        return VectorJob(
+            item.op, words, 0, item.out_words, item.ops + extra, item.rows, item.position_words, item.most_reads
+        )  # fmt: skip
+    return VectorJob(
+        item.op, sum(item.in_words), item.param_words, item.out_words, item.ops + extra, item.rows, item.kept_words
+    )  # fmt: skip
+
+
+def lower(node: Node, arch: Accelerator) -> tuple[WorkItem, ...]:
+    """The work items of a layer on a machine."""
+    assert node.layer is not None
+    if isinstance(node.layer, ConvTranspose) and arch.transposed_conv == "zero_insertion":
+        return node.layer.lower_zero_insertion(node.input_shapes)
+    return node.layer.lower(node.input_shapes)
+
+
+def _plan_part(node: Node, item: WorkItem, arch: Accelerator, options: Options, cache: Cache) -> Part:
+    if isinstance(item, Problem):
+        extra = post_ops(node) if item.op == "mac" else 0
+        key = (item, arch, options.objective, extra)
+        if key not in cache:
+            cache[key] = map_problem(item, arch, options.objective, extra)
+        mapped = cache[key]
+        return Part(item, mapped.simulated.stream, mapped.outcome, mapped, extra)
+    job = vector_job(node, item)
+    stream = vector_stream(job, arch)
+    return Part(item, stream, recurrence.run(stream, arch.dram, arch.clock_hz), job=job)
+
+
+def plan_layer(node: Node, arch: Accelerator, options: Options, cache: Cache) -> Plan:
+    """Lower and map one layer; equal work is mapped once per cache.
+
+    Raises:
+        MappingError: it does not fit; the message names the layer and the machine.
+    """
+    try:
+        return Plan(node, tuple(_plan_part(node, item, arch, options, cache) for item in lower(node, arch)))
+    except MappingError as error:
+        raise MappingError(
+            f"layer {node.name} ({node.op}, output {node.shape}) does not fit {arch.name}: {error}"
+        ) from None
