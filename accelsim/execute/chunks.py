@@ -35,6 +35,7 @@ from accelsim.layers import (
     PReLU,
     Rearrange,
     Resize,
+    TakeAt,
     Where,
     WorkItem,
 )
@@ -189,5 +190,6 @@ def run_gather(
         if isinstance(node.layer, kind):
             planes = [fetch.keep(i).reshape(s) for i, s in enumerate(node.input_shapes)]
             values, reads = rule(node.layer, planes)
-            return to_grid(activate(values.reshape(shape), node.activation), exponent, bits), fetch.words, reads
+            brought = reads + planes[1].size if isinstance(node.layer, TakeAt) else fetch.words
+            return to_grid(activate(values.reshape(shape), node.activation), exponent, bits), brought, reads
     raise InputError(f"{node.name}: operator {node.op!r} is no gather that the vector unit knows")

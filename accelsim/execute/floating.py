@@ -39,11 +39,16 @@ def all_tensors(graph: LayerGraph, seed: int = 0) -> dict[str, Tensors]:
 
 
 def _calibrate(tensors: Tensors, x: Array) -> None:
-    """Statistics of a batch normalisation set to those of its input, so that activations keep their scale."""
+    """Statistics of a batch normalisation set to those of its input, so that activations keep their scale.
+
+    A variance is at least a tenth of the mean over channels: few positions say little, and a channel that happens to be
+    flat would be blown up, rounding errors included.
+    """
     axes = (0, *range(2, x.ndim))
     spread = x.var(axes)
+    typical = float(spread.mean())
     tensors["mean"] = x.mean(axes)
-    tensors["var"] = np.where(spread > 1e-6, spread, 1.0)
+    tensors["var"] = np.maximum(spread, 0.1 * typical if typical > 0 else 1.0)
 
 
 def run_node(node: Node, inputs: list[Array], tensors: dict[str, Tensors]) -> Array:

@@ -69,9 +69,13 @@ def choose_exponent(real: Array, bits: int) -> int:
 
 
 def to_grid(real: Array, exponent: int, bits: int) -> Array:
-    """Integers of the grid nearest to `real`, half to even, saturated."""
+    """Integers of the grid nearest to `real`, half to even, saturated.
+
+    Positions are first rounded to a millionth of a step: sums in another order differ in their last bits, and a tie at
+    one half must fall the same way.
+    """
     top = limit(bits)
-    return np.clip(np.rint(real / 2.0**exponent), -top - 1, top)
+    return np.clip(np.rint(np.round(real / 2.0**exponent, 6)), -top - 1, top)
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ from accelsim.execute.quantise import (
 from accelsim.execute.weights import WEIGHTED, Parameters
 from accelsim.graph import LayerGraph, Node
 from accelsim.layers import (
+    ConvTranspose,
     DeformConv2d,
     Einsum,
     GlobalPool,
@@ -90,7 +91,8 @@ def finish_sums(
     shift = choose_shift(total, bits)
     words = requantise(total, shift, bits)
     saturated = float((np.abs(total / 2.0**shift) >= limit(bits) + 0.5).mean())
-    zero = float((words == 0).mean())
+    met = sums != 0 if isinstance(node.layer, ConvTranspose) else np.ones(sums.shape, bool)
+    zero = float((words[met] == 0).mean()) if met.any() else 1.0
     if max(saturated, zero) > DEGENERATE and alive:
         raise CheckFailed(
             f"{node.name}: {saturated:.1%} of the outputs saturate and {zero:.1%} are zero, so that comparing values "

@@ -103,8 +103,9 @@ def _depth_to_space(layer: DepthToSpace, at: Coords, shape: Shape) -> Index:
 
 def _space_to_depth(layer: SpaceToDepth, at: Coords, shape: Shape) -> Index:
     n, c, y, x = at
-    part = c // shape[1]
-    return flat([n, c % shape[1], y * layer.block + part // layer.block, x * layer.block + part % layer.block], shape)
+    blocks = layer.block**2
+    part, channel = (c // shape[1], c % shape[1]) if layer.mode == "DCR" else (c % blocks, c // blocks)
+    return flat([n, channel, y * layer.block + part // layer.block, x * layer.block + part % layer.block], shape)
 
 
 def _channel_shuffle(layer: ChannelShuffle, at: Coords, shape: Shape) -> Index:

@@ -2,6 +2,7 @@
 
 from accelsim.graph.blocks import Network
 from accelsim.graph.builder import Handle
+from accelsim.graph.chains import recognise_chains
 from accelsim.graph.graph import LayerGraph, Node, own_params
 from accelsim.graph.passes import fold_batch_norm, fuse_activations, optimise
 
@@ -14,4 +15,5 @@ __all__ = [
     "fuse_activations",
     "optimise",
     "own_params",
+    "recognise_chains",
 ]

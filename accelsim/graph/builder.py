@@ -91,8 +91,8 @@ class Builder:
         return handle
 
     def set_values(self, handle: Handle, **tensors: Any) -> None:
-        """Give a layer's parameters or constants their values, in place of random ones."""
-        key = next(node.weight_key for node in reversed(self._nodes) if node.name == handle.name)
+        """Give a layer's parameters or constants (an input: its `value`) their values, in place of random ones."""
+        key = next(node.weight_key or node.name for node in reversed(self._nodes) if node.name == handle.name)
         self._values.setdefault(key, {}).update(tensors)
 
     def build(self, *outputs: Handle) -> LayerGraph:

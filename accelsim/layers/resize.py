@@ -10,7 +10,7 @@ from accelsim.errors import InputError, nearest
 from accelsim.layers.base import Layer, Shape, one
 from accelsim.layers.work import Gather, Move, WorkItem
 
-TAPS = {"nearest": 1, "linear": 2, "cubic": 4}
+MODES = ("nearest", "linear", "cubic")
 COORDINATES = (
     "half_pixel", "half_pixel_symmetric", "pytorch_half_pixel", "align_corners", "asymmetric", "tf_crop_and_resize",
 )  # fmt: skip
@@ -45,7 +45,7 @@ class Resize(Layer):
 
     def __post_init__(self) -> None:
         for name, value, known in (
-            ("mode", self.mode, TAPS), ("coordinates", self.coordinates, COORDINATES), ("nearest", self.nearest, NEAREST),
+            ("mode", self.mode, MODES), ("coordinates", self.coordinates, COORDINATES), ("nearest", self.nearest, NEAREST),
         ):  # fmt: skip
             if value not in known:
                 raise InputError(f"resize: {name} {value!r}; {nearest(value, known)}")
@@ -83,13 +83,17 @@ class Resize(Layer):
         return max(1, count)
 
     def lower(self, inputs: Sequence[Shape]) -> tuple[WorkItem, ...]:
-        """A `Move` for nearest; else a `Gather` whose reads per output are the taps of all resized dims."""
+        """A `Move` for nearest; else a `Gather` whose reads per output are the taps of all resized dims (exactly)."""
         words, out = prod(one(self, inputs)), prod(self.output_shape(inputs))
         if self.mode == "nearest":
             return (Move(self.op, (self.picked(inputs),), out),)
-        taps = TAPS[self.mode] ** len(self.resized(inputs))
+        reads = out
+        for axis in self.resized(inputs):
+            places = (position(self, inputs, axis, k) for k in range(self.shape[axis]))
+            per_axis = [len(taps(self, at, self.scale(inputs, axis), inputs[0][axis])) for at in places]
+            reads = reads // self.shape[axis] * sum(per_axis)
         planes = prod(inputs[0][:2]) if inputs[0][:2] == self.shape[:2] else 1
-        return (Gather(self.op, words, 0, out, min(words, out), taps * out, 2 * taps * out, rows=planes),)
+        return (Gather(self.op, words, 0, out, reads, reads, 2 * reads, rows=planes),)
 
 
 def position(layer: Resize, inputs: Sequence[Shape], axis: int, out: int) -> float:
@@ -153,7 +157,7 @@ def taps(layer: Resize, at: float, scale: float, size: int) -> dict[int, float]:
             index = min(max(index, 0), size - 1)
             found[index] = found.get(index, 0.0) + share
     total = sum(found.values())
-    return {index: share / total for index, share in found.items()}
+    return {index: share / total for index, share in found.items() if share != 0.0}
 
 
 def axis_matrix(layer: Resize, inputs: Sequence[Shape], axis: int) -> tuple[list[list[float]], list[bool]]:

@@ -318,9 +318,10 @@ class DepthToSpace(Rearrange):
 
 @dataclass(frozen=True)
 class SpaceToDepth(Rearrange):
-    """Blocks of `block x block` positions to channels."""
+    """Blocks of `block x block` positions to channels, the block's positions outermost (`DCR`) or innermost (`CRD`)."""
 
     block: int
+    mode: str = "DCR"
     op = "space_to_depth"
 
     def output_shape(self, inputs: Sequence[Shape]) -> Shape:

@@ -60,7 +60,8 @@ def space_to_depth(layer: SpaceToDepth, x: Array) -> Array:
     """Blocks to channels."""
     n, c, h, w = x.shape
     b = layer.block
-    return x.reshape(n, c, h // b, b, w // b, b).transpose(0, 3, 5, 1, 2, 4).reshape(n, c * b**2, h // b, w // b)
+    order = (0, 3, 5, 1, 2, 4) if layer.mode == "DCR" else (0, 1, 3, 5, 2, 4)
+    return x.reshape(n, c, h // b, b, w // b, b).transpose(order).reshape(n, c * b**2, h // b, w // b)
 
 
 def channel_shuffle(layer: ChannelShuffle, x: Array) -> Array:
