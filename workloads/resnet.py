@@ -1,7 +1,8 @@
-"""ResNet (He et al., CVPR 2016, arXiv 1512.03385, table 1), projection shortcuts (option B).
+"""ResNet (He et al., CVPR 2016, arXiv 1512.03385, table 1) and its plain nets, projection or padded shortcuts.
 
 `stride_in_1x1` puts the stride of a bottleneck into its first 1x1 convolution, as in the paper; the default is the
-3x3, as in every library (231,211,008 more MACs).
+3x3, as in every library (231,211,008 more MACs). `shortcut`: `B` projects where shapes differ, `A` takes every second
+row and column and pads the channels with zeros (no parameters), `none` has no shortcuts: a plain net.
 """
 
 from accelsim.graph import Handle, LayerGraph, Network
@@ -13,6 +14,10 @@ VARIANTS = {
     "resnet50_v1": {"depth": 50, "stride_in_1x1": True},
     "resnet101": {"depth": 101},
     "resnet152": {"depth": 152},
+    "resnet18_a": {"depth": 18, "shortcut": "A"},
+    "resnet34_a": {"depth": 34, "shortcut": "A"},
+    "plain18": {"depth": 18, "shortcut": "none"},
+    "plain34": {"depth": 34, "shortcut": "none"},
 }
 
 REPEATS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}
@@ -37,13 +42,37 @@ def bottleneck(net: Network, x: Handle, channels: int, stride: int, stride_in_1x
     return conv_bn(net, y, 4 * channels, 1)
 
 
+def padded(net: Network, x: Handle, channels: int, stride: int) -> Handle:
+    """Option A: every `stride`-th row and column, channels filled up with zeros."""
+    if stride > 1:
+        x = net.slice(x, 2, 0, x.shape[2], step=stride)
+        x = net.slice(x, 3, 0, x.shape[3], step=stride)
+    return net.pad(x, 0, 0, 0, 0, 0, channels - x.channels, 0, 0) if channels > x.channels else x
+
+
+def join(net: Network, x: Handle, y: Handle, stride: int, shortcut: str) -> Handle:
+    """The sum with the shortcut, if any, and its ReLU."""
+    if shortcut == "none":
+        return net.relu(y)
+    if y.shape != x.shape:
+        x = padded(net, x, y.channels, stride) if shortcut == "A" else conv_bn(net, x, y.channels, 1, stride)
+    return net.relu(net.add(y, x))
+
+
 def build(
-    batch: int = 1, depth: int = 18, stride_in_1x1: bool = False, classes: int = 1000, size: int = 224
+    batch: int = 1,
+    depth: int = 18,
+    stride_in_1x1: bool = False,
+    shortcut: str = "B",
+    classes: int = 1000,
+    size: int = 224,
 ) -> LayerGraph:
     """ResNet-18, 34, 50, 101 or 152."""
     if depth not in REPEATS:
         raise ValueError(f"depth {depth}, expected one of {sorted(REPEATS)}")
-    net = Network(f"resnet{depth}", batch=batch)
+    if shortcut not in ("A", "B", "none"):
+        raise ValueError(f"shortcut {shortcut!r}, expected A, B or none")
+    net = Network(f"{'plain' if shortcut == 'none' else 'resnet'}{depth}", batch=batch)
     x = net.input(3, size, size)
     with net.scope("stem"):
         x = net.relu(conv_bn(net, x, 64, 7, 2))
@@ -53,14 +82,11 @@ def build(
         for repeat in range(repeats):
             stride = 2 if stage > 0 and repeat == 0 else 1
             with net.scope(f"stage{stage + 1}.{repeat + 1}"):
-                y = (
-                    bottleneck(net, x, channels, stride, stride_in_1x1)
-                    if depth >= 50
-                    else basic(net, x, channels, stride)
-                )
-                if y.shape != x.shape:
-                    x = conv_bn(net, x, y.channels, 1, stride)
-                x = net.relu(net.add(y, x))
+                if depth >= 50:
+                    y = bottleneck(net, x, channels, stride, stride_in_1x1)
+                else:
+                    y = basic(net, x, channels, stride)
+                x = join(net, x, y, stride, shortcut)
     with net.scope("head"):
         x = net.linear(net.flatten(net.global_avg_pool(x)), classes)
     return net.build(x)

@@ -85,7 +85,9 @@ def build(
         raise ValueError(f"cell {cell!r}, expected lecture, rnn, gru or lstm")
     plain = layers == 1 and not bidirectional
     if not plain and (cell == "lecture" or form in ("one_to_many", "seq2seq")):
-        raise ValueError(f"layers and bidirectional are for rnn, gru and lstm, many to many or to one, not {cell} {form}")
+        raise ValueError(
+            f"layers and bidirectional are for rnn, gru and lstm, many to many or to one, not {cell} {form}"
+        )
     if cell == "lecture" and form == "seq2seq":
         raise ValueError("seq2seq is for rnn, gru and lstm")
     net = Network("rnn" if cell == "lecture" else cell, batch=batch)
