@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
-from accelsim.lookup import load_arch, load_model
+from accelsim.errors import InputError
+from accelsim.lookup import Shapes, load_arch, load_model
 from accelsim.mapper.search import Objective
-from accelsim.plan import Options
 from accelsim.pipeline import run as run_pipeline
+from accelsim.plan import Options
 from accelsim.proof import LayerProof, Proof
 from accelsim.proof import verify as verify_network
 from accelsim.report import RunReport
+from accelsim.store import write_all
 
 
 def run(
@@ -19,6 +23,7 @@ def run(
     *,
     batch: int = 1,
     objective: Objective = "edp",
+    input_shapes: Shapes | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> RunReport:
     """Simulate a network on a machine, both by name or file.
@@ -26,12 +31,13 @@ def run(
     Args:
         arch: `eyeriss`, `eyeriss.yaml` or a path. model: `mobilenet_v2`, `mobilenet_v2:width=0.5` or `my_net.py`.
         objective: what the mapper minimises: `edp`, `energy` or `latency`.
+        input_shapes: of an ONNX file's inputs with symbolic dims, by name.
 
     Raises:
         InputError: an unknown name or wrong file. MappingError: a layer does not fit the machine.
     """
     machine, arch_file = load_arch(arch)
-    graph, model_file = load_model(model, batch)
+    graph, model_file = load_model(model, batch, input_shapes)
     sources = {arch_file.shown: arch_file.sha256, model_file.shown: model_file.sha256}
     return run_pipeline(
         machine, graph, Options(objective), model=_name(model), sources=sources, progress=progress
@@ -45,15 +51,39 @@ def verify(
     batch: int = 1,
     seed: int = 0,
     objective: Objective = "edp",
+    input_shapes: Shapes | None = None,
     on_layer: Callable[[LayerProof], None] | None = None,
 ) -> Proof:
     """Prove a run: every array pass on integers, against the reference, values and words."""
     machine, _ = load_arch(arch)
-    graph, _ = load_model(model, batch)
+    graph, _ = load_model(model, batch, input_shapes)
     return verify_network(machine, graph, Options(objective), model=_name(model), seed=seed, on_layer=on_layer)
 
 
 def _name(spec: str) -> str:
     """A model spec without folders."""
     head, colon, tail = spec.partition(":")
-    return head.replace("\\", "/").rsplit("/", 1)[-1].removesuffix(".py") + colon + tail
+    return head.replace("\\", "/").rsplit("/", 1)[-1].removesuffix(".py").removesuffix(".onnx") + colon + tail
+
+
+def export(
+    model: str, target: str, *, batch: int = 1, seed: int = 0, input_shapes: Shapes | None = None
+) -> dict[str, Any]:
+    """Write a network as an ONNX file (opset 21), with its own weights or seeded random ones.
+
+    Returns:
+        file, nodes, params, opset.
+
+    Raises:
+        InputError: an operator without an ONNX form, a name that does not end in .onnx, more than 2 GiB of weights.
+    """
+    from accelsim.execute.floating import all_tensors
+    from accelsim.formats.onnx_out import OPSET, to_bytes, to_onnx
+
+    path = Path(target)
+    if path.suffix != ".onnx":
+        raise InputError(f"export to {target!r}, expected a file that ends in .onnx")
+    graph, _ = load_model(model, batch, input_shapes)
+    exported = to_onnx(graph, all_tensors(graph, seed), f"{_name(model)}, random weights of seed {seed} where unknown")
+    write_all(path.parent, {path.name: to_bytes(exported, target)})
+    return {"file": path.name, "nodes": len(exported.graph.node), "params": graph.params, "opset": OPSET}

@@ -2,7 +2,8 @@
 
 Order: the path as given; each folder of the environment variable ACCELSIM_PATH; the checkout next to the package; the
 copy inside the installed package. A network is a Python file with `build(batch=1, **params) -> LayerGraph`; a literal
-`VARIANTS = {"name": {param: value}}` in it offers names with parameters. `name:param=value,...` sets parameters.
+`VARIANTS = {"name": {param: value}}` in it offers names with parameters, `name:param=value,...` sets them. Or it is an
+ONNX file, by path or by name in one of the folders.
 """
 
 from __future__ import annotations
@@ -33,11 +34,12 @@ class Found:
     shown: str
     path: Path
     text: str
+    digest: str = ""
 
     @property
     def sha256(self) -> str:
-        """Hash of the text."""
-        return hashlib.sha256(self.text.encode()).hexdigest()
+        """Hash of the text (or of a binary file's bytes)."""
+        return self.digest or hashlib.sha256(self.text.encode()).hexdigest()
 
 
 def folders(kind: str) -> list[Path]:
@@ -110,6 +112,8 @@ class ModelEntry:
 
 def _entries(path: Path) -> list[ModelEntry]:
     """Variants of a workload file, read without running it."""
+    if path.suffix == ".onnx":
+        return [ModelEntry(path.stem, path, {}, "ONNX file")]
     text = _read(path, path.name).text
     try:
         tree = ast.parse(text)
@@ -131,7 +135,7 @@ def _entries(path: Path) -> list[ModelEntry]:
 def list_models() -> dict[str, ModelEntry]:
     """Networks by name."""
     found: dict[str, ModelEntry] = {}
-    for path in _files(MODELS, ".py").values():
+    for path in [*_files(MODELS, ".py").values(), *_files(MODELS, ".onnx").values()]:
         for entry in _entries(path):
             found.setdefault(entry.name, entry)
     return dict(sorted(found.items()))
@@ -155,10 +159,10 @@ def find_model(spec: str) -> tuple[ModelEntry, dict[str, Any]]:
     name, _, text = spec.partition(":")
     given = _params(text, spec)
     path = Path(name)
-    if path.suffix == ".py":
+    if path.suffix in (".py", ".onnx"):
         if path.is_file():
             return ModelEntry(path.stem, path, {}, ""), given
-        raise InputError(f"no workload file {name!r}; give a Python file that exists, or a name of `accelsim models`")
+        raise InputError(f"no file {name!r}; give a Python or ONNX file that exists, or a name of `accelsim models`")
     known = list_models()
     if name not in known:
         raise InputError(f"no model {name!r}; {nearest(name, known)}")
@@ -206,8 +210,26 @@ def _check_params(build: Any, params: dict[str, Any], shown: str) -> None:
             raise InputError(f"{shown}: {name}={value!r}, expected a value like {default!r} ({type(default).__name__})")
 
 
-def load_model(spec: str, batch: int = 1) -> tuple[LayerGraph, Found]:
-    """The network that a spec names, and its file.
+Shapes = dict[str, tuple[int, ...]]
+
+
+def _load_onnx(path: Path, params: dict[str, Any], batch: int, shapes: Shapes) -> tuple[LayerGraph, Found]:
+    """An ONNX file; its batch is what its inputs say."""
+    from accelsim.formats.onnx_in import from_onnx, read_model
+
+    if params:
+        raise InputError(f"{path.name}: an ONNX file takes no parameters, given {', '.join(params)}")
+    model, digest = read_model(path, path.name)
+    graph = from_onnx(model, path.stem, shapes=shapes, shown=path.name)
+    if batch not in (1, graph.batch):
+        first = graph.inputs[0] if graph.inputs else None
+        hint = f"; give --input-shape {first.name}={'x'.join(map(str, (batch, *first.shape[1:])))}" if first else ""
+        raise InputError(f"{path.name}: batch {batch}, the file's inputs have {graph.batch}{hint}")
+    return graph, Found(path.name, path, "", digest)
+
+
+def load_model(spec: str, batch: int = 1, shapes: Shapes | None = None) -> tuple[LayerGraph, Found]:
+    """The network that a spec names, and its file; `shapes` of inputs are for ONNX files with free dims.
 
     Raises:
         InputError: unknown name or parameter, or whatever the file raised, with its line.
@@ -215,6 +237,12 @@ def load_model(spec: str, batch: int = 1) -> tuple[LayerGraph, Found]:
     if isinstance(batch, bool) or not isinstance(batch, int) or batch < 1:
         raise InputError(f"batch {batch!r}, expected a whole number of at least 1")
     entry, given = find_model(spec)
+    if entry.path.suffix == ".onnx":
+        return _load_onnx(entry.path, given, batch, shapes or {})
+    if shapes:
+        raise InputError(
+            f"{entry.path.name}: input shapes are for ONNX files; use parameters, as in {entry.name}:size=64"
+        )
     found = _read(entry.path, entry.path.name)
     build = _run_file(found)
     params = {**entry.params, **given}

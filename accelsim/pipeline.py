@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import replace
 
 import accelsim
@@ -14,25 +14,10 @@ from accelsim.layers import Gather
 from accelsim.mapping.legality import active_pes
 from accelsim.mapping.points import vector_memory
 from accelsim.mapping.text import nest_text
-from accelsim.plan import Cache, Options, Part, Plan, plan_layer
+from accelsim.plan import Cache, Options, Part, Plan, Progress, plan_network
 from accelsim.problem import Problem
 from accelsim.report import LayerResult, Machine, RunReport, add_up, totals_of
 from accelsim.sim.system import Job, schedule
-
-Progress = Callable[[str], None]
-
-
-def plan_network(
-    graph: LayerGraph, arch: Accelerator, options: Options, cache: Cache | None = None, progress: Progress | None = None
-) -> tuple[Plan, ...]:
-    """Plans of all layers, in order; `progress` is called with each layer's name when it is done."""
-    shared: Cache = {} if cache is None else cache
-    plans = []
-    for node in graph.layers:
-        plans.append(plan_layer(node, arch, options, shared))
-        if progress is not None:
-            progress(node.name)
-    return tuple(plans)
 
 
 def _traffic(part: Part, arch: Accelerator) -> tuple[LevelTraffic, int, int]:
@@ -81,6 +66,10 @@ def _note(plan: Plan, arch: Accelerator, stalls: dict[str, int], compute: int, i
     if not plan.parts:
         return "a view: the same words in the same order, nothing moves"
     parts = []
+    if plan.kept:
+        parts.append(
+            "weights are loaded here and stay on chip" if plan.kept == "loaded" else "weights are still on chip"
+        )
     if len(plan.parts) > 1:
         parts.append(f"{len(plan.parts)} work items one after another")
     largest = max((p for p in plan.parts if p.on_array), key=lambda p: p.outcome.makespan, default=None)
@@ -129,7 +118,7 @@ def _result(plan: Plan, arch: Accelerator, start: int, end: int, params: int) ->
         traffic=table,
         energy_fj=energy,
         stall_cycles=stalls,
-        mapping="\n\n".join(nest_text(m.mapping, arch) for m in mapped) or None,
+        mapping="\n\n".join(nest_text(m.mapping, plan.arch) for m in mapped) or None,
         output_shape=node.shape,
         folded=node.folded,
         note=_note(plan, arch, stalls, compute, macs),
@@ -195,7 +184,13 @@ def run(
         model=name,
         machine=machine_of(arch),
         batch=graph.batch,
-        options={"objective": chosen.objective, "fold": chosen.fold, "schedule": "layerwise", "counting": rules},
+        options={
+            "objective": chosen.objective,
+            "fold": chosen.fold,
+            "resident_weights": chosen.resident_weights,
+            "schedule": "layerwise",
+            "counting": rules,
+        },
         sources=sources or {},
         totals=totals,
         results=results,

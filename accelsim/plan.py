@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from accelsim.arch import Accelerator
 from accelsim.errors import InputError, MappingError, nearest
-from accelsim.graph import Node
+from accelsim.graph import LayerGraph, Node
 from accelsim.layers import ConvTranspose, Gather, Move, VectorWork, WorkItem
 from accelsim.mapper.search import OBJECTIVES, Mapped, Objective, map_problem
 from accelsim.mapping.chunks import VectorJob
 from accelsim.problem import Problem
+from accelsim.residency import Span, narrowed, residency
 from accelsim.sim import recurrence
 from accelsim.sim.stream import Outcome, Stream
 from accelsim.sim.vector import vector_stream
 
 Cache = dict[tuple[Any, ...], Mapped]
+Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -26,10 +29,12 @@ class Options:
     Attributes:
         objective: what the mapper minimises: `edp`, `energy` or `latency`.
         fold: run the graph passes (batch norm folding, activation fusion).
+        resident_weights: weights that several layers share stay on chip between them if they fit.
     """
 
     objective: Objective = "edp"
     fold: bool = True
+    resident_weights: bool = True
 
     def __post_init__(self) -> None:
         if self.objective not in OBJECTIVES:
@@ -38,7 +43,8 @@ class Options:
 
 @dataclass(frozen=True)
 class Part:
-    """One work item: the mapping of array or pooling work, or the chunked job of vector work; its stream and outcome."""
+    """One work item: the mapping of array or pooling work, or the chunked job of vector work; its stream and
+    outcome."""
 
     item: WorkItem
     stream: Stream
@@ -55,10 +61,17 @@ class Part:
 
 @dataclass(frozen=True)
 class Plan:
-    """How a layer runs: parts one after another; none for a view that moves nothing."""
+    """How a layer runs: parts one after another; none for a view that moves nothing.
+
+    Attributes:
+        arch: the machine as the layer sees it: less capacity while weights of other layers stay on chip.
+        kept: what its own weights do: `` (nothing), `loaded` (brought in and kept) or `resident` (still there).
+    """
 
     node: Node
     parts: tuple[Part, ...]
+    arch: Accelerator
+    kept: str = ""
 
     @property
     def makespan(self) -> int:
@@ -98,12 +111,14 @@ def lower(node: Node, arch: Accelerator) -> tuple[WorkItem, ...]:
     return node.layer.lower(node.input_shapes)
 
 
-def _plan_part(node: Node, item: WorkItem, arch: Accelerator, options: Options, cache: Cache) -> Part:
+def _plan_part(node: Node, item: WorkItem, arch: Accelerator, options: Options, cache: Cache, kept: str) -> Part:
     if isinstance(item, Problem):
         extra = post_ops(node) if item.op == "mac" else 0
-        key = (item, arch, options.objective, extra)
+        key = (item, arch, options.objective, extra, kept)
         if key not in cache:
-            cache[key] = map_problem(item, arch, options.objective, extra)
+            whole = frozenset({"Weights"} if kept else ())
+            resident = frozenset({"Weights"} if kept == "resident" else ())
+            cache[key] = map_problem(item, arch, options.objective, extra, whole=whole, resident=resident)
         mapped = cache[key]
         return Part(item, mapped.simulated.stream, mapped.outcome, mapped, extra)
     job = vector_job(node, item)
@@ -111,15 +126,50 @@ def _plan_part(node: Node, item: WorkItem, arch: Accelerator, options: Options, 
     return Part(item, stream, recurrence.run(stream, arch.dram, arch.clock_hz), job=job)
 
 
-def plan_layer(node: Node, arch: Accelerator, options: Options, cache: Cache) -> Plan:
+def plan_layer(node: Node, arch: Accelerator, options: Options, cache: Cache, kept: str = "") -> Plan:
     """Lower and map one layer; equal work is mapped once per cache.
 
     Raises:
         MappingError: it does not fit; the message names the layer and the machine.
     """
     try:
-        return Plan(node, tuple(_plan_part(node, item, arch, options, cache) for item in lower(node, arch)))
+        parts = tuple(_plan_part(node, item, arch, options, cache, kept) for item in lower(node, arch))
+        return Plan(node, parts, arch, kept)
     except MappingError as error:
         raise MappingError(
             f"layer {node.name} ({node.op}, output {node.shape}) does not fit {arch.name}: {error}"
         ) from None
+
+
+def plan_network(
+    graph: LayerGraph, arch: Accelerator, options: Options, cache: Cache | None = None, progress: Progress | None = None
+) -> tuple[Plan, ...]:
+    """Plans of all layers, in order; `progress` is called with each layer's name when it is done.
+
+    Weights that several layers share (steps of a recurrence) stay on chip from the first of them to the last, if they
+    fit beside what the layers between need (`residency`).
+    """
+    shared: Cache = {} if cache is None else cache
+    chosen = residency(graph, arch) if options.resident_weights else {}
+    while True:
+        try:
+            return _plan_all(graph, arch, options, shared, chosen, progress)
+        except MappingError:
+            if not chosen:
+                raise
+            chosen.popitem()
+
+
+def _plan_all(
+    graph: LayerGraph, arch: Accelerator, options: Options, cache: Cache, chosen: dict[str, Span],
+    progress: Progress | None,
+) -> tuple[Plan, ...]:  # fmt: skip
+    plans = []
+    for number, node in enumerate(graph.layers):
+        mine = chosen.get(node.weight_key) if node.params else None
+        kept = "" if mine is None else "loaded" if mine.first == number else "resident"
+        seen = narrowed(arch, node.weight_key if kept else "", number, chosen)
+        plans.append(plan_layer(node, seen, options, cache, kept))
+        if progress is not None:
+            progress(node.name)
+    return tuple(plans)

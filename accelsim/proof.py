@@ -21,7 +21,7 @@ from accelsim.execute.weights import Parameters, random_inputs, random_weights
 from accelsim.graph import LayerGraph, optimise
 from accelsim.layers import Gather, Transpose
 from accelsim.mapping import LinkCount, rules_of
-from accelsim.plan import Cache, Options, Part, Plan, plan_layer
+from accelsim.plan import Cache, Options, Part, Plan, plan_network
 from accelsim.problem import Problem
 
 
@@ -237,12 +237,12 @@ def verify(
     values, expected = dict(inputs), dict(inputs)
     proofs = []
     last = {source: i for i, node in enumerate(work.layers) for source in node.inputs}
-    for number, node in enumerate(work.layers):
-        plan = plan_layer(node, arch, chosen, shared)
+    plans = plan_network(work, arch, chosen, shared)
+    for number, (node, plan) in enumerate(zip(work.layers, plans, strict=True)):
         tensors = [values[source] for source in node.inputs]
         parameters = weights.get(node.weight_key)
         run = run_node(node, [expected[source] for source in node.inputs], parameters, arch.precision)
-        values[node.name], proof = prove_layer(plan, arch, tensors, parameters, run)
+        values[node.name], proof = prove_layer(plan, plan.arch, tensors, parameters, run)
         expected[node.name] = run.output
         proofs.append(proof)
         if on_layer is not None:

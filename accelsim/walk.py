@@ -82,6 +82,8 @@ class _Tally:
 def _walk_memory(mapping: Mapping, operand: Operand, point: Point, rules: Rules) -> _Tally:
     tally = _Tally()
     held: Coordinates = frozenset()
+    if point.parent == "DRAM" and operand.name in mapping.resident:
+        held = coordinates(operand, {dim: range(bound) for dim, bound in mapping.problem.bounds})
     for start in steps(mapping, point.position):
         tile = coordinates(operand, _memory_tile(mapping, point.position, start))
         fresh = tile - held if rules.halo_reuse or tile == held else tile

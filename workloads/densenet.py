@@ -1,4 +1,4 @@
-"""DenseNet-121, 161, 169 and 201 (Huang et al., CVPR 2017, arXiv 1608.06993, table 1): every layer reads all before it."""
+"""DenseNet-121, 161, 169, 201 (Huang et al., CVPR 2017, arXiv 1608.06993, table 1): layers read all before them."""
 
 from accelsim.graph import Handle, LayerGraph, Network
 

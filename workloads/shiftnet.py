@@ -1,8 +1,8 @@
 """ShiftResNet for CIFAR and ShiftNet-A, B, C (Wu et al., CVPR 2018, arXiv 1711.08141): shifts instead of 3x3 filters.
 
 `resnet`: ShiftResNet-20, 56 or 110 with CSC modules (1x1, shift, 1x1) of expansion e (section 4.1). `A`, `B`, `C`: the
-ImageNet nets of table 5; the paper leaves their details open, so these are approximate, and their names say so
-(published: 4.1, 1.1 and 0.78 M parameters).
+ImageNet nets of section 4.2, rebuilt from a recalled table, so approximate, and their names say so (published: 4.1, 1.1
+and 0.78 M parameters).
 """
 
 from accelsim.graph import Handle, LayerGraph, Network
@@ -16,12 +16,10 @@ VARIANTS = {
     "shiftnet_c": {"kind": "C", "size": 224, "classes": 1000},
 }
 
-# stages of (kernel, channels, expansion, blocks): table 4, scaled for B and C as in table 5
-STAGES = {
-    "A": (64, [(5, 64, 4, 1), (5, 128, 4, 5), (3, 256, 3, 6), (3, 512, 2, 7)]),
-    "B": (32, [(5, 32, 4, 1), (5, 64, 4, 5), (3, 128, 3, 6), (3, 256, 2, 7)]),
-    "C": (16, [(5, 32, 1, 1), (5, 64, 2, 4), (3, 128, 3, 5), (3, 256, 2, 3)]),
-}
+# per stage: kernel, channels, (expansion, modules) of the strided and of the other modules: after table 3, recalled; B
+# has half of A's channels and C a lower expansion besides, both assumed
+A = [(5, 64, (4, 1), (4, 4)), (5, 128, (4, 1), (3, 5)), (3, 256, (3, 1), (2, 6)), (3, 512, (2, 1), (1, 2))]
+SHRINK = {"A": (1, 0), "B": (2, 0), "C": (2, 1)}
 
 
 def conv_bn(net: Network, x: Handle, channels: int, kernel: int = 1, stride: int = 1) -> Handle:
@@ -29,9 +27,9 @@ def conv_bn(net: Network, x: Handle, channels: int, kernel: int = 1, stride: int
     return net.batch_norm(net.conv(x, channels, kernel, stride=stride, pad=kernel // 2, bias=False))
 
 
-def csc(net: Network, x: Handle, channels: int, stride: int, expansion: int, kernel: int = 3) -> Handle:
-    """1x1, shift, 1x1, and the shortcut, projected where shapes differ."""
-    y = net.relu(conv_bn(net, x, expansion * channels))
+def csc(net: Network, x: Handle, channels: int, stride: int, inside: int, kernel: int = 3) -> Handle:
+    """1x1 to `inside` channels, shift, 1x1, and the shortcut, projected where shapes differ."""
+    y = net.relu(conv_bn(net, x, inside))
     y = conv_bn(net, net.shift(y, kernel), channels, 1, stride)
     if y.shape != x.shape:
         x = conv_bn(net, x, channels, 1, stride)
@@ -45,19 +43,24 @@ def shiftresnet(net: Network, x: Handle, depth: int, expansion: int) -> Handle:
     for stage in range(3):
         for number in range((depth - 2) // 6):
             with net.scope(f"stage{stage + 1}.{number + 1}"):
-                x = csc(net, x, 16 * 2**stage, 2 if stage > 0 and number == 0 else 1, expansion)
+                out = 16 * 2**stage
+                x = csc(net, x, out, 2 if stage > 0 and number == 0 else 1, expansion * out)
     return x
 
 
 def shiftnet(net: Network, x: Handle, kind: str) -> Handle:
-    """A 7x7 stem and four strided stages of CSC modules."""
-    stem, stages = STAGES[kind]
+    """A 7x7 stem and four stages of CSC modules, expanding their input channels."""
+    divisor, lower = SHRINK[kind]
     with net.scope("stem"):
-        x = net.relu(conv_bn(net, x, stem // 2, 7, 2))
-    for stage, (kernel, channels, expansion, blocks) in enumerate(stages, start=1):
-        for number in range(blocks):
-            with net.scope(f"stage{stage}.{number + 1}"):
-                x = csc(net, x, channels, 2 if number == 0 else 1, expansion, kernel)
+        x = net.relu(conv_bn(net, x, 32 // divisor, 7, 2))
+    for stage, (kernel, channels, *groups) in enumerate(A, start=1):
+        number = 0
+        for stride, (expansion, modules) in zip((2, 1), groups, strict=True):
+            for _ in range(modules):
+                number += 1
+                with net.scope(f"stage{stage}.{number}"):
+                    inside = max(1, expansion - lower) * x.channels
+                    x = csc(net, x, channels // divisor, stride, inside, kernel)
     return x
 
 
@@ -65,7 +68,7 @@ def build(
     batch: int = 1, kind: str = "resnet", depth: int = 20, expansion: int = 1, classes: int = 10, size: int = 32
 ) -> LayerGraph:
     """ShiftResNet of a depth and expansion, or ShiftNet `A`, `B` or `C`."""
-    if kind != "resnet" and kind not in STAGES:
+    if kind != "resnet" and kind not in SHRINK:
         raise ValueError(f"kind {kind!r}, expected resnet, A, B or C")
     if kind == "resnet" and (depth < 8 or depth % 6 != 2 or expansion < 1):
         raise ValueError(f"depth {depth} and expansion {expansion}, expected 6 n + 2 and at least 1")

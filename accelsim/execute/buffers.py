@@ -72,6 +72,12 @@ class Buffer:
         self._indices: list[Index] | None = None
         self._values: Array = np.zeros(0)
 
+    def preload(self, indices: list[Index]) -> None:
+        """Hold the product of `indices` from before the problem began: nothing is moved."""
+        if int(np.prod([i.size for i in indices])) > self._capacity:
+            raise CheckFailed(f"{self._link}: a resident tensor does not fit {self._capacity} words")
+        self._indices, self._values = indices, self._parent.take(indices)
+
     def fill(self, indices: list[Index]) -> None:
         """Hold exactly the product of `indices`, fetching from the parent what is missing."""
         size = int(np.prod([i.size for i in indices]))

@@ -39,16 +39,15 @@ def all_tensors(graph: LayerGraph, seed: int = 0) -> dict[str, Tensors]:
 
 
 def _calibrate(tensors: Tensors, x: Array) -> None:
-    """Statistics of a batch normalisation set to those of its input, so that activations keep their scale.
+    """Statistics of a batch normalisation (drawn around mean 0 and variance 1) scaled to the power of its input.
 
-    A variance is at least a tenth of the mean over channels: few positions say little, and a channel that happens to be
-    flat would be blown up, rounding errors included.
+    Not each channel's own: in a deep network of random weights all positions look alike, so that subtracting a
+    channel's mean, or dividing by a small deviation, would leave little but rounding errors, layer after layer.
     """
-    axes = (0, *range(2, x.ndim))
-    spread = x.var(axes)
-    typical = float(spread.mean())
-    tensors["mean"] = x.mean(axes)
-    tensors["var"] = np.maximum(spread, 0.1 * typical if typical > 0 else 1.0)
+    power = float((x**2).mean())
+    if power > 0:
+        tensors["mean"] = tensors["mean"] * np.sqrt(power)
+        tensors["var"] = tensors["var"] * power
 
 
 def run_node(node: Node, inputs: list[Array], tensors: dict[str, Tensors]) -> Array:

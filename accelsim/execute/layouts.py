@@ -33,7 +33,8 @@ def _letters(node: Node) -> tuple[list[str], Product]:
 
 
 def _arranged(values: Array, letters: str, wanted: str, roles: Product) -> Array:
-    """A tensor with its dims in the order of `wanted`: diagonals taken, missing ones repeated, others (of size 1) dropped."""
+    """A tensor with its dims in the order of `wanted`: diagonals taken, missing ones repeated, others (of size 1)
+    dropped."""
     present = "".join(dict.fromkeys(letters))
     diagonal = np.einsum(f"{letters}->{present}", values)
     for at in reversed(range(len(present))):

@@ -82,8 +82,8 @@ def finish_sums(
     """Choose the shift of a layer whose sums stand for `sums * 2**exponent`, and make its output.
 
     Raises:
-        CheckFailed: too many outputs saturate or are zero, though the inputs are not all zero (`alive`; they are for the
-            first step of a recurrence).
+        CheckFailed: too many outputs saturate or are zero, though the inputs are not all zero (`alive`; they are for
+            the first step of a recurrence).
     """
     total = sums if bias is None else sums + bias
     exact(total, node.name)
@@ -154,10 +154,7 @@ def run_node(node: Node, inputs: list[QTensor], parameters: Parameters | None, p
         return _array_layer(node, inputs, parameters, precision)
     real = compute(node.layer, [t.real for t in inputs], {} if parameters is None else parameters.real)
     real = activate(real, node.activation)
-    if _stays_on_grid(node):
-        exponent = inputs[0].exponent
-    else:
-        exponent = choose_exponent(real, precision.output_bits)
+    exponent = inputs[0].exponent if _stays_on_grid(node) else choose_exponent(real, precision.output_bits)
     return NodeRun(QTensor(to_grid(real, exponent, precision.output_bits), exponent))
 
 

@@ -40,10 +40,11 @@ def row_places(shape: Shape, axes: tuple[int, ...]) -> Index:
 
 def _softmax(layer: Softmax, rows: Array, *_: Any) -> Array:
     powers = np.exp(rows - np.max(rows, axis=1)[:, None])
-    shares = powers / np.sum(powers, axis=1)[:, None]
+    shares: Array = powers / np.sum(powers, axis=1)[:, None]
     if not layer.log:
         return shares
-    return rows - (np.max(rows, axis=1) + np.log(np.sum(powers, axis=1)))[:, None]
+    logs: Array = rows - (np.max(rows, axis=1) + np.log(np.sum(powers, axis=1)))[:, None]
+    return logs
 
 
 def _normal(rows: Array, eps: float, centre: bool = True) -> Array:
@@ -51,7 +52,8 @@ def _normal(rows: Array, eps: float, centre: bool = True) -> Array:
     width = rows.shape[1]
     mean = np.sum(rows, axis=1) / width if centre else np.zeros(rows.shape[0])
     apart = rows - mean[:, None]
-    return apart * (1.0 / np.sqrt(np.sum(apart * apart, axis=1) / width + eps))[:, None]
+    found: Array = apart * (1.0 / np.sqrt(np.sum(apart * apart, axis=1) / width + eps))[:, None]
+    return found
 
 
 def _layer_norm(layer: LayerNorm, rows: Array, places: Index, shape: Shape, w: Tensors) -> Array:
@@ -100,7 +102,8 @@ def _arg(layer: ArgReduce, rows: Array) -> Array:
     hits = rows == best[:, None]
     width = rows.shape[1]
     order = np.arange(width)
-    return np.where(hits, order, -1).max(axis=1) if layer.last else np.where(hits, order, width).min(axis=1)
+    at: Array = np.where(hits, order, -1).max(axis=1) if layer.last else np.where(hits, order, width).min(axis=1)
+    return at
 
 
 NORMS: dict[type[Layer], Callable[..., Array]] = {
@@ -181,7 +184,8 @@ def _iou(one: Array, two: Array, centre: bool) -> float:
 
 
 def einsum(layer: Einsum, shape: Shape, values: Array, place: Index) -> Array:
-    """Output words of a one-tensor summation: every input word whose repeated letters agree is added where it belongs."""
+    """Output words of a one-tensor summation: every input word whose repeated letters agree is added where it
+    belongs."""
     (letters,), out = layer.terms([shape])
     coords = dict[str, Index]()
     valid = np.ones(values.size, bool)

@@ -38,6 +38,9 @@ class _Machine:
                 size = point.whole_words or tile_words(problem.operand(name), mapping.tile_extents(point.position))
                 link = (name, point.parent, point.memory)
                 parent = Buffer(parent, link, self.moves, size, rules.halo_reuse, point.whole_words)
+                if point.parent == "DRAM" and name in mapping.resident:
+                    whole = {d: (0, bound) for d, bound in problem.bounds}
+                    parent.preload(stored_indices(problem.operand(name), whole))
                 self.buffers[name].append((point, parent))
         missing = prod(b for d, b in problem.bounds if d not in problem.output.dims)
         self.result = PsumStore([axis.size for axis in problem.output.axes], missing)

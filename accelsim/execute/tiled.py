@@ -96,6 +96,8 @@ class _Layer:
             parent = Buffer(
                 parent, link, self.moves, self._words(operand, point), self.rules.halo_reuse, point.whole_words
             )
+            if point.parent == "DRAM" and name in self.mapping.resident:
+                parent.preload(stored_indices(operand, {d: (0, bound) for d, bound in self.problem.bounds}))
             found.append((point, parent))
         return found
 
@@ -171,7 +173,8 @@ class _Layer:
             buffer.hold(box)
 
     def compute(self, ranges: Ranges) -> Array:
-        """Results (n, g, m, o, p, q) of a pass, from what the innermost memories hold; delivers operands to the array."""
+        """Results (n, g, m, o, p, q) of a pass, from what the innermost memories hold; delivers operands to the
+        array."""
         inputs, weights = self.problem.operand("Inputs"), self.problem.operand("Weights")
         indices = self.stored(inputs, ranges)
         block = self.inputs[-1][1].take(indices)

@@ -40,8 +40,8 @@ class Network(Ops):
         return self.mul(x, s)
 
     def attention(self, x: Handle, heads: int, *, bias: bool = True) -> Handle:
-        """Multi-head self-attention `softmax(Q K^T / sqrt(d)) V` of (N, T, D) (Vaswani et al., arXiv 1706.03762, equation
-        1). MACs of both products are counted."""
+        """Multi-head self-attention `softmax(Q K^T / sqrt(d)) V` of (N, T, D) (Vaswani et al., arXiv 1706.03762,
+        equation 1). MACs of both products are counted."""
         n, tokens, width = x.shape
         if width % heads:
             raise InputError(f"attention: {heads} heads do not divide a width of {width}")
@@ -73,17 +73,17 @@ class Network(Ops):
         for layer in range(1, layers + 1):
             with self.scope(f"layer{layer}"):
                 first = state if layer == 1 else ()
-                found = [self.direction(x, hidden, cell=cell, bias=bias, state=first)]
+                found = [self.direction(x, hidden, cell=cell, bias=bias, state=first)[0]]
                 if bidirectional:
-                    found.append(self.direction(x, hidden, cell=cell, bias=bias, reverse=True))
+                    found.append(self.direction(x, hidden, cell=cell, bias=bias, reverse=True)[0])
                 x = self.concat(*found, axis=2) if bidirectional else found[0]
         return x
 
     def direction(
         self, x: Handle, hidden: int, *, cell: str, bias: bool = True, reverse: bool = False,
         state: tuple[Handle, ...] = (),
-    ) -> Handle:  # fmt: skip
-        """One layer and direction of `recurrent`: (N, T, I) to (N, T, H)."""
+    ) -> tuple[Handle, list[Handle]]:  # fmt: skip
+        """One layer and direction of `recurrent`: (N, T, I) to (N, T, H), and the last state(s)."""
         n, steps, _ = x.shape
         name = "backward" if reverse else "forward"
         with self.scope(name):
@@ -99,7 +99,7 @@ class Network(Ops):
                     held = self.cell(cell, seen, own, held)
                     outputs.append(self.reshape(held[0], n, 1, hidden, name="step"))
             ordered = outputs[::-1] if reverse else outputs
-            return self.concat(*ordered, axis=1, name="states") if steps > 1 else ordered[0]
+            return (self.concat(*ordered, axis=1, name="states") if steps > 1 else ordered[0]), held
 
     def cell(self, kind: str, seen: Handle, own: Handle, held: list[Handle]) -> list[Handle]:
         """The next state(s) from the gates of x and of h, and the state(s) before."""

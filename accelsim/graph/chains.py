@@ -77,8 +77,10 @@ class _Graph:
 
 def _affine(node: Node, alpha: float, beta: float) -> bool:
     layer = node.layer
-    return isinstance(layer, Affine) and isclose(layer.alpha, alpha, rel_tol=1e-3) and isclose(
-        layer.beta, beta, rel_tol=1e-3, abs_tol=1e-6
+    return (
+        isinstance(layer, Affine)
+        and isclose(layer.alpha, alpha, rel_tol=1e-3)
+        and isclose(layer.beta, beta, rel_tol=1e-3, abs_tol=1e-6)
     )
 
 
@@ -99,12 +101,12 @@ def _gated(g: _Graph, node: Node) -> Found | None:
         inner = g.graph.node(gate)
         if isinstance(inner.layer, Sigmoid) and inner.inputs == (x,):
             return SiLU(), (x,), {gate}, {}
-        if isinstance(inner.layer, HardSigmoid) and inner.inputs == (x,):
-            if isclose(inner.layer.alpha, 1 / 6, rel_tol=1e-4) and inner.layer.beta == 0.5:
-                return HardSwish(), (x,), {gate}, {}
-        if isinstance(inner.layer, Tanh) and isinstance(g.source(inner).layer, Softplus):
-            if g.source(inner).inputs == (x,):
-                return Unary("mish"), (x,), {gate, inner.inputs[0]}, {}
+        hard = isinstance(inner.layer, HardSigmoid) and isclose(inner.layer.alpha, 1 / 6, rel_tol=1e-4)
+        if hard and inner.inputs == (x,) and getattr(inner.layer, "beta", 0.0) == 0.5:
+            return HardSwish(), (x,), {gate}, {}
+        soft = isinstance(inner.layer, Tanh) and isinstance(g.source(inner).layer, Softplus)
+        if soft and g.source(inner).inputs == (x,):
+            return Unary("mish"), (x,), {gate, inner.inputs[0]}, {}
     return None
 
 
@@ -242,7 +244,9 @@ def _shuffle(g: _Graph, node: Node) -> Found | None:
     if not isinstance(split.layer, Reshape) or not isinstance(turn.layer, Transpose) or len(split.shape) < 4:
         return None
     shape = split.input_shapes[0]
-    fits = split.shape == (shape[0], split.shape[1], shape[1] // split.shape[1], *shape[2:]) if len(shape) > 2 else False
+    fits = (
+        split.shape == (shape[0], split.shape[1], shape[1] // split.shape[1], *shape[2:]) if len(shape) > 2 else False
+    )
     if node.shape != shape or not fits or turn.layer.perm != (0, 2, 1, *range(3, len(split.shape))):
         return None
     return ChannelShuffle(split.shape[1]), split.inputs, {turn.name, split.name}, {}
@@ -328,4 +332,3 @@ def recognise_chains(graph: LayerGraph) -> LayerGraph:
                 again = True
                 break
     return graph
-

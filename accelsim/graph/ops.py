@@ -114,7 +114,8 @@ class Ops(Builder):
 
     def deform_conv(
         self, x: Handle, offsets: Handle, channels: int, kernel: Pair, *, mask: Handle | None = None, stride: Pair = 1,
-        pad: Pair = 0, dilation: Pair = 1, groups: int = 1, offset_groups: int = 1, bias: bool = True, name: Name = None,
+        pad: Pair = 0, dilation: Pair = 1, groups: int = 1, offset_groups: int = 1, bias: bool = True,
+        name: Name = None,
     ) -> Handle:  # fmt: skip
         """A deformable convolution of `x` at `offsets`; with a `mask` version 2."""
         conv = Conv2d(

@@ -43,7 +43,8 @@ def fold_batch_norm(graph: LayerGraph) -> LayerGraph:
     """Fold every batch normalisation whose input comes straight from a convolution that nothing else reads.
 
     `W' = W gamma / sqrt(var + eps)`, `b' = (b - mean) gamma / sqrt(var + eps) + beta`. Never through an activation and
-    never if the convolution has another consumer or shares its weights: then the normalisation stays and runs on the vector unit.
+    never if the convolution has another consumer or shares its weights: then the normalisation stays and runs on the
+    vector unit.
     """
     eligible = {}
     users = Counter(node.weight_key for node in graph.layers)

@@ -53,7 +53,8 @@ def broadcast(layer: Layer, inputs: Sequence[Shape]) -> Shape:
         apart = {size for size in column if size != 1}
         if len(apart) > 1:
             raise InputError(
-                f"{layer.op}: shapes {', '.join(str(s) for s in inputs)} do not match, expected sizes that are equal or 1"
+                f"{layer.op}: shapes {', '.join(str(s) for s in inputs)} do not match, "
+                "expected sizes that are equal or 1"
             )
         sizes.append(apart.pop() if apart else 1)
     return tuple(sizes)

@@ -280,7 +280,7 @@ class ConvTranspose(Layer):
         dense: Problem = conv_problem(
             batch=n, groups=self.groups, out_channels=self.out_channels // self.groups, in_channels=c // self.groups,
             out_size=outs, kernel=self.kernel, in_size=spread, dilation=self.dilation,
-            pad=tuple(d * (k - 1) - p for d, k, p in zip(self.dilation, self.kernel, self.pads[: self.rank], strict=True)),
+            pad=tuple(self.dilation[i] * (self.kernel[i] - 1) - self.pads[i] for i in range(self.rank)),
         )  # fmt: skip
         if spread == tuple(sizes):
             return (dense,)

@@ -1,7 +1,7 @@
 """Elementwise work of the vector unit: functions of one element, of two broadcast tensors, choices and clamps.
 
-Lane operations per element: 1 for a comparison, clamp, sum or product (assumed), 4 for an exponential, logarithm, root or
-division-like series (assumed: a table lookup, two multiply-adds and a shift).
+Lane operations per element: 1 for a comparison, clamp, sum or product (assumed), 4 for an exponential, logarithm, root
+or division-like series (assumed: a table lookup, two multiply-adds and a shift).
 """
 
 from __future__ import annotations

@@ -92,8 +92,8 @@ class _TwoTensors(Layer):
 
 @dataclass(frozen=True)
 class MatMul(_TwoTensors):
-    """`(..., rows, C) x (..., C, columns)` of two activations, leading dims broadcast as in NumPy (attention's `Q K^T` and
-    `A V`). MACs: batch x rows x C x columns."""
+    """`(..., rows, C) x (..., C, columns)` of two activations, leading dims broadcast as in NumPy (attention's `Q K^T`
+    and `A V`). MACs: batch x rows x C x columns."""
 
     op = "matmul"
 

@@ -126,8 +126,8 @@ class GroupNorm(Layer):
 
 @dataclass(frozen=True)
 class LocalResponseNorm(Layer):
-    """`x / (bias + alpha / size sum_window x^2)^beta`, the window over `size` neighbouring channels (AlexNet, NIPS 2012,
-    section 3.3, with ONNX's division of alpha by the size)."""
+    """`x / (bias + alpha / size sum_window x^2)^beta`, the window over `size` neighbouring channels (AlexNet, NIPS
+    2012, section 3.3, with ONNX's division of alpha by the size)."""
 
     size: int
     alpha: float = 1e-4
@@ -154,8 +154,8 @@ class LocalResponseNorm(Layer):
 
 @dataclass(frozen=True)
 class Softmax(Layer):
-    """`exp(x_i - max x) / sum_j exp(x_j - max x)` over `axis` (or over all dims from `axis` on, as ONNX did before opset
-    13); with `log` its logarithm. A row must fit on chip.
+    """`exp(x_i - max x) / sum_j exp(x_j - max x)` over `axis` (or over all dims from `axis` on, as ONNX did before
+    opset 13); with `log` its logarithm. A row must fit on chip.
 
     Per element: a comparison, a subtraction, an exponential, an addition and a division (or logarithm and subtraction).
     """

@@ -76,8 +76,8 @@ class LSTMOutput(_Cell):
 
 @dataclass(frozen=True)
 class GRUReset(_Cell):
-    """`sigmoid(r) h_{t-1}`, for the form whose reset gate comes before the product with h (Cho et al., arXiv 1406.1078).
-    Inputs: gates of x (N, 3H) and of h (N, 2H) in the order r z (n), h_{t-1} (N, H)."""
+    """`sigmoid(r) h_{t-1}`, for the form whose reset gate comes before the product with h (Cho et al., arXiv
+    1406.1078). Inputs: gates of x (N, 3H) and of h (N, 2H) in the order r z (n), h_{t-1} (N, H)."""
 
     op = "gru_reset"
     widths = (3, 2, 1)
@@ -87,9 +87,9 @@ class GRUReset(_Cell):
 
 @dataclass(frozen=True)
 class GRUState(_Cell):
-    """`h_t = (1 - z) n + z h_{t-1}`, `n = tanh(n_x + r n_h)`; gates in the order r z n, inputs: gates of x and of h (N, 3H)
-    and h_{t-1}. With `reset_first` the product was taken of `r h_{t-1}`: inputs are gates of x (N, 3H), r z of h (N,
-    2H), n of `r h_{t-1}` (N, H) and h_{t-1}, and `n = tanh(n_x + n_h)`."""
+    """`h_t = (1 - z) n + z h_{t-1}`, `n = tanh(n_x + r n_h)`; gates in the order r z n, inputs: gates of x and of h (N,
+    3H) and h_{t-1}. With `reset_first` the product was taken of `r h_{t-1}`: inputs are gates of x (N, 3H), r z of h
+    (N, 2H), n of `r h_{t-1}` (N, H) and h_{t-1}, and `n = tanh(n_x + n_h)`."""
 
     reset_first: bool = False
     op = "gru_state"

@@ -56,7 +56,8 @@ class Reduce(Layer):
 
 @dataclass(frozen=True)
 class ArgReduce(Layer):
-    """Index of the largest (or, with `least`, smallest) element along a dim; the first one, or the last one if `last`."""
+    """Index of the largest (or, with `least`, smallest) element along a dim; the first one, or the last one if
+    `last`."""
 
     axis: int = 0
     keepdims: bool = True

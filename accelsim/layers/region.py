@@ -51,7 +51,7 @@ class RoIPool(_Region):
 
     def lower(self, inputs: Sequence[Shape]) -> tuple[WorkItem, ...]:
         """One `Gather`."""
-        n, c, h, w = inputs[0]
+        _n, c, h, w = inputs[0]
         rows, cols = self.out_size
         most = inputs[1][0] * c * (h + rows) * (w + cols)
         return self._gather(inputs, 0, most, most)
@@ -59,8 +59,8 @@ class RoIPool(_Region):
 
 @dataclass(frozen=True)
 class PSRoIPool(_Region):
-    """Position-sensitive pooling (R-FCN, Dai et al., arXiv 1605.06409, equation 1): bin (i, j) of output channel c is the
-    mean of map channel `c k k + i k + j` over the bin."""
+    """Position-sensitive pooling (R-FCN, Dai et al., arXiv 1605.06409, equation 1): bin (i, j) of output channel c is
+    the mean of map channel `c k k + i k + j` over the bin."""
 
     op = "ps_roi_pool"
 
@@ -100,8 +100,8 @@ class RoIAlign(_Region):
 
 @dataclass(frozen=True)
 class NMS(Layer):
-    """Greedy suppression per image and class: of boxes (N, B, 4) and scores (N, K, B), the best first, a box is kept if it
-    overlaps no kept one by more than `threshold` (intersection over union) and scores above `least`.
+    """Greedy suppression per image and class: of boxes (N, B, 4) and scores (N, K, B), the best first, a box is kept if
+    it overlaps no kept one by more than `threshold` (intersection over union) and scores above `least`.
 
     Output (`most` N K, 3): (image, class, box) of the kept ones in order, filled up with -1 (ONNX NonMaxSuppression).
     Operations: at most `most` comparisons of every box, 16 each (assumed).

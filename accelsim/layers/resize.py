@@ -45,7 +45,8 @@ class Resize(Layer):
 
     def __post_init__(self) -> None:
         for name, value, known in (
-            ("mode", self.mode, MODES), ("coordinates", self.coordinates, COORDINATES), ("nearest", self.nearest, NEAREST),
+            ("mode", self.mode, MODES), ("coordinates", self.coordinates, COORDINATES),
+            ("nearest", self.nearest, NEAREST),
         ):  # fmt: skip
             if value not in known:
                 raise InputError(f"resize: {name} {value!r}; {nearest(value, known)}")

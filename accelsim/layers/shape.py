@@ -76,7 +76,8 @@ class Flatten(View):
 
 @dataclass(frozen=True)
 class Reshape(View):
-    """The same words as another shape; at most one size is -1 and follows from the others. Squeeze and unsqueeze too."""
+    """The same words as another shape; at most one size is -1 and follows from the others. Squeeze and unsqueeze
+    too."""
 
     shape: tuple[int, ...]
     op = "reshape"
@@ -350,8 +351,8 @@ class ChannelShuffle(Rearrange):
 
 @dataclass(frozen=True)
 class Shift(Rearrange):
-    """Channels in K^2 groups of `floor(C / K^2)`, group `(i, j)` moved by `(i - K // 2, j - K // 2)`, zeros entering, the
-    remaining channels unmoved (Wu et al., arXiv 1711.08141): `y[c, p, q] = x[c, p + i - K//2, q + j - K//2]`.
+    """Channels in K^2 groups of `floor(C / K^2)`, group `(i, j)` moved by `(i - K // 2, j - K // 2)`, zeros entering,
+    the remaining channels unmoved (Wu et al., arXiv 1711.08141): `y[c, p, q] = x[c, p + i - K//2, q + j - K//2]`.
 
     No MACs and no parameters, but real traffic.
     """
@@ -381,8 +382,8 @@ class Shift(Rearrange):
 
 @dataclass(frozen=True)
 class TemporalShift(Rearrange):
-    """Of `frames` frames that lie in the batch, channels below `C / fold` come from the frame after, the next `C / fold`
-    from the frame before, zeros at the ends, the rest stays (TSM, Lin et al., arXiv 1811.08383)."""
+    """Of `frames` frames that lie in the batch, channels below `C / fold` come from the frame after, the next `C /
+    fold` from the frame before, zeros at the ends, the rest stays (TSM, Lin et al., arXiv 1811.08383)."""
 
     frames: int
     fold: int = 8

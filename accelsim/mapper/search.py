@@ -81,8 +81,11 @@ def _by_time(scored: Scored) -> int:
 RANKINGS = (_by_edp, _by_energy, _by_time)
 
 
-def _ranked(problem: Problem, arch: Accelerator, keep: int) -> list[Candidate]:
-    """Candidates in the order in which they are tried: the best by each ranking in turn, whatever the objective."""
+def _ranked(problem: Problem, arch: Accelerator, keep: int, fixed: frozenset[str] = frozenset()) -> list[Candidate]:
+    """Candidates in the order in which they are tried: the best by each ranking in turn, whatever the objective.
+
+    Loops over `fixed` dims stay inside the on-chip memories.
+    """
     estimator = Estimator(problem, arch)
     found = cores(problem, arch)
     order = sorted(range(len(found)), key=lambda i: (estimator.core_score(found[i]), i))
@@ -91,6 +94,8 @@ def _ranked(problem: Problem, arch: Accelerator, keep: int) -> list[Candidate]:
     for core in (found[i] for i in order):
         fitting: list[Scored] = []
         for candidate in candidates(problem, arch, core):
+            if fixed and any(dim in fixed for dim, _ in candidate.outer):
+                continue
             score = estimator.score(candidate)
             if score is not None:
                 fitting.append((*score, candidate))
@@ -105,9 +110,12 @@ def _ranked(problem: Problem, arch: Accelerator, keep: int) -> list[Candidate]:
 
 
 def map_problem(
-    problem: Problem, arch: Accelerator, objective: Objective = "edp", post_ops: int = 0, finalists: int = 9
-) -> Mapped:
+    problem: Problem, arch: Accelerator, objective: Objective = "edp", post_ops: int = 0, finalists: int = 9,
+    whole: frozenset[str] = frozenset(), resident: frozenset[str] = frozenset(),
+) -> Mapped:  # fmt: skip
     """The best mapping found for a problem whose finished words each take `post_ops` vector operations.
+
+    `whole` operands stay in their outermost memory as one tile; `resident` ones are there when the problem begins.
 
     Raises:
         MappingError: no tile fits; the message says which memory needs how much for which operand.
@@ -118,8 +126,9 @@ def map_problem(
     best: Mapped | None = None
     evaluated = 0
     reasons: list[str] = []
-    for candidate in _ranked(problem, arch, 4 * finalists):
-        mapping = candidate.mapping(problem, arch)
+    fixed = frozenset(d for operand in problem.operands if operand.name in whole for d in operand.dims)
+    for candidate in _ranked(problem, arch, 4 * finalists, fixed):
+        mapping = replace(candidate.mapping(problem, arch), resident=resident)
         wrong = problems_with(mapping, arch)
         if wrong:
             reasons = reasons or wrong

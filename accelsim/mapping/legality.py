@@ -70,11 +70,31 @@ def _output_width(mapping: Mapping, arch: Accelerator, memory: MemoryLevel, inne
     return max(width, arch.precision.psum_bits) if partial or memory.psum_only else width
 
 
+def _residency(mapping: Mapping, arch: Accelerator) -> list[str]:
+    """A resident operand must stay whole in its outermost memory."""
+    wrong = []
+    for operand in mapping.problem.operands:
+        if operand.name not in mapping.resident:
+            continue
+        point = points(mapping, arch, operand)[0]
+        if operand.role == "output" or point.memory == "PE" or point.whole_words:
+            wrong.append(f"{operand.name} cannot be resident: no memory keeps it whole")
+        elif any(loop.dim in operand.dims for loop in mapping.temporal[: point.position]):
+            wrong.append(f"{operand.name} is resident but loops outside {point.memory} cut it")
+    return wrong
+
+
 def problems_with(mapping: Mapping, arch: Accelerator) -> list[str]:
     """Every reason why the mapping does not fit the machine; empty if it is legal."""
     if mapping.problem.op != "mac":
         return _capacity(mapping, arch)
-    return _array(mapping, arch) + _wires(mapping, arch) + _spads(mapping, arch) + _capacity(mapping, arch)
+    return (
+        _residency(mapping, arch)
+        + _array(mapping, arch)
+        + _wires(mapping, arch)
+        + _spads(mapping, arch)
+        + _capacity(mapping, arch)
+    )
 
 
 def check(mapping: Mapping, arch: Accelerator) -> None:

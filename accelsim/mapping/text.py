@@ -12,6 +12,10 @@ def _words(loops: tuple[Loop, ...]) -> list[str]:
     return [f"for {loop.dim} in {loop.trips}{kinds[loop.kind]}" for loop in loops if loop.trips > 1]
 
 
+def _resident(mapping: Mapping, arch: Accelerator, memory: str, operand: str) -> str:
+    return "resident " if operand in mapping.resident and arch.chain(operand)[0].name == memory else ""
+
+
 def nest_text(mapping: Mapping, arch: Accelerator) -> str:
     """The nest, outer to inner. A memory's line says which tiles it holds while the loops below it run."""
     lines: list[str] = []
@@ -28,7 +32,11 @@ def nest_text(mapping: Mapping, arch: Accelerator) -> str:
             used = uses(mapping, arch, memory)
             if not used:
                 continue
-            held = ", ".join(f"{u.operand} {u.depth} x {u.tile_words * u.word_bits / 8:g} B" for u in used)
+            held = ", ".join(
+                f"{_resident(mapping, arch, memory.name, u.operand)}{u.operand} {u.depth} x "
+                f"{u.tile_words * u.word_bits / 8:g} B"
+                for u in used
+            )
             total = sum(u.bits for u in used)
             add(f"{memory.name}: {held} = {total / 8:g} of {memory.capacity_bits // 8} B")
         for text in _words(level.loops):

@@ -87,6 +87,7 @@ class Mapping:
         stream: temporal loops inside an array pass.
         spatial: loops across the array.
         pe: loops inside one PE.
+        resident: operands whose whole tensor is in its outermost memory before the problem begins.
     """
 
     problem: Problem
@@ -95,6 +96,7 @@ class Mapping:
     stream: tuple[Loop, ...] = ()
     spatial: tuple[Loop, ...] = ()
     pe: tuple[Loop, ...] = ()
+    resident: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         if not self.levels or self.levels[0].memory != "DRAM":

@@ -181,6 +181,8 @@ def _tiles(passes: Passes, operand: Operand, position: int) -> tuple[NDArray[np.
 def link_flow(passes: Passes, operand: Operand, point: Point, rules: Rules, factors: Factors) -> LinkFlow:
     """Words of one operand over one link in every pass."""
     words, first, kept = _arrivals(passes, operand, point, rules, factors)
+    if point.parent == "DRAM" and operand.name in passes.mapping.resident:
+        words, first = words * 0, first * 0
     changed, tile, starts = _tiles(passes, operand, point.position)
     zero = np.zeros(passes.count, np.int64)
     if operand.role != "output":

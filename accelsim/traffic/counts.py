@@ -60,6 +60,8 @@ def count_point(mapping: Mapping, operand: Operand, point: Point, rules: Rules, 
     else:
         arrivals = visits
     if operand.role != "output":
+        if point.parent == "DRAM" and operand.name in mapping.resident:
+            visits = arrivals = 0
         return LinkCount(operand.name, point.parent, point.memory, visits, arrivals)
     final = stored_words(operand, mapping)
     read_first = at_array and rules.psum_first_visit == "read" and mapping.problem.op == "mac"

@@ -12,8 +12,8 @@ from accelsim.energy import Flow, array_traffic, energy_fj, leakage_fj
 from accelsim.errors import CheckFailed, InputError
 from accelsim.graph import Network, optimise
 from accelsim.mapper.search import map_problem
-from accelsim.pipeline import plan_network, run
-from accelsim.plan import Options, Part
+from accelsim.pipeline import run
+from accelsim.plan import Options, Part, plan_network
 from accelsim.problem import conv_problem
 from accelsim.report import RunReport
 from tests.agreement.machines import machine

@@ -22,6 +22,7 @@ FLOORS = [
     {"checks", "certify"},
     {"formats", "store", "plot"},
     {"lookup"},
+    {"residency"},
     {"plan"},
     {"pipeline"},
     {"proof", "sweep", "validate", "bench", "explain"},

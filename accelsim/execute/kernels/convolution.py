@@ -121,4 +121,5 @@ def sampled_product(samples: Array, w: Array, groups: int) -> Array:
     m = w.shape[0]
     lines = samples.reshape(n, groups, c // groups * taps, p * q)
     filters = w.reshape(groups, m // groups, c // groups * taps)
-    return np.matmul(filters[None], lines).reshape(n, m, p, q)
+    sums: Array = np.matmul(filters[None], lines)
+    return sums.reshape(n, m, p, q)

@@ -39,8 +39,8 @@ def group_norm(layer: GroupNorm, x: Array, w: Tensors) -> Array:
     """Normalised over the channels of a group and all positions."""
     groups = x.reshape(x.shape[0], layer.groups, -1)
     centred = groups - groups.mean(2, keepdims=True)
-    normal = (centred / np.sqrt((centred**2).mean(2, keepdims=True) + layer.eps)).reshape(x.shape)
-    return normal * per_channel(w["gamma"], x.ndim) + per_channel(w["beta"], x.ndim)
+    normal: Array = centred / np.sqrt((centred**2).mean(2, keepdims=True) + layer.eps)
+    return normal.reshape(x.shape) * per_channel(w["gamma"], x.ndim) + per_channel(w["beta"], x.ndim)
 
 
 def local_response_norm(layer: LocalResponseNorm, x: Array) -> Array:
@@ -91,23 +91,23 @@ def arg_reduce(layer: ArgReduce, x: Array) -> Array:
     """Index of the largest or smallest element."""
     values = -x if layer.least else x
     axis = layer.axis % x.ndim
-    if layer.last:
-        found = x.shape[axis] - 1 - np.flip(values, axis).argmax(axis)
-    else:
-        found = values.argmax(axis)
-    return found.astype(float).reshape(layer.output_shape([x.shape]))
+    found = x.shape[axis] - 1 - np.flip(values, axis).argmax(axis) if layer.last else values.argmax(axis)
+    places: Array = np.asarray(found, float)
+    return places.reshape(layer.output_shape([x.shape]))
 
 
-def lstm_state(seen: Array, own: Array, held: Array, w: Tensors) -> Array:
+def lstm_state(inputs: list[Array], w: Tensors) -> Array:
     """c_t."""
+    seen, own, held = inputs
     i, f, g, _ = np.split(seen + own, 4, axis=-1)
     if "peephole" in w:
         i, f = i + w["peephole"][0] * held, f + w["peephole"][1] * held
     return sigmoid(f) * held + sigmoid(i) * np.tanh(g)
 
 
-def lstm_output(seen: Array, own: Array, state: Array, w: Tensors) -> Array:
+def lstm_output(inputs: list[Array], w: Tensors) -> Array:
     """h_t."""
+    seen, own, state = inputs
     o = np.split(seen + own, 4, axis=-1)[3]
     if "peephole" in w:
         o = o + w["peephole"][0] * state

@@ -117,7 +117,7 @@ def _parameter(layer: Parameter, _: list[Array], w: Tensors) -> Array:
     return w["value"]
 
 
-KERNELS: dict[type[Layer], Kernel] = {
+KERNELS: dict[Any, Kernel] = {
     Conv: _conv,
     ConvTranspose: _transposed,
     DeformConv2d: _deformable,
@@ -141,8 +141,8 @@ KERNELS: dict[type[Layer], Kernel] = {
     LpNorm: lambda layer, x, w: functions.lp_norm(layer, x[0]),
     Reduce: lambda layer, x, w: functions.reduce(layer, x[0]),
     ArgReduce: lambda layer, x, w: functions.arg_reduce(layer, x[0]),
-    LSTMState: lambda layer, x, w: functions.lstm_state(*x, w),
-    LSTMOutput: lambda layer, x, w: functions.lstm_output(*x, w),
+    LSTMState: lambda layer, x, w: functions.lstm_state(x, w),
+    LSTMOutput: lambda layer, x, w: functions.lstm_output(x, w),
     GRUReset: lambda layer, x, w: functions.gru_reset(*x),
     GRUState: lambda layer, x, w: functions.gru_state(x, layer.reset_first),
     View: lambda layer, x, w: x[0].reshape(layer.output_shape([x[0].shape])),

@@ -69,7 +69,8 @@ def _affine(ctx: Context, op: str) -> Affine | None:
         if op == "div" and (number == 0 or a.kind == "i"):
             return None
         return {
-            "add": Affine(1.0, number), "sub": Affine(1.0, -number), "mul": Affine(number), "div": Affine(1 / (number or 1)),
+            "add": Affine(1.0, number), "sub": Affine(1.0, -number), "mul": Affine(number),
+            "div": Affine(1 / (number or 1)),
         }.get(op)  # fmt: skip
     if b.handle is not None and len(a.shape) <= len(b.shape) and (number := _scalar(a)) is not None:
         return {"add": Affine(1.0, number), "sub": Affine(-1.0, number), "mul": Affine(number)}.get(op)
@@ -91,10 +92,7 @@ def _binary(op: str, truth: bool = False) -> Importer:
         if ctx.attr("broadcast") and ctx.opset < 7:
             ctx.give(ctx.add(Add() if op == "add" else Binary(op), ctx.handle(0), _old_broadcast(ctx)))
             return
-        if op == "add":
-            layer = Add()
-        else:
-            layer = Binary("div_int" if op == "div" and kinds == {"i"} else op)
+        layer = Add() if op == "add" else Binary("div_int" if op == "div" and kinds == {"i"} else op)
         handles = [ctx.handle(i) for i in inputs]
         if len(handles) == 1:
             ctx.alias(0)
@@ -162,10 +160,7 @@ def _reduce(kind: str) -> Importer:
         if ctx.has(1):
             axes = ctx.ints(1, "axes")
         if not axes:
-            if ctx.attr("noop_with_empty_axes", 0):
-                axes = ()
-            else:
-                axes = tuple(range(rank))
+            axes = () if ctx.attr("noop_with_empty_axes", 0) else tuple(range(rank))
         layer = Reduce(kind, axes, bool(ctx.attr("keepdims", 1)))
         ctx.give(ctx.add(layer, ctx.handle(0)))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -121,13 +122,16 @@ class Context:
         base = self.node.name or (self.node.output[0] if self.node.output else self.node.op_type)
         return self.unique(base + suffix)
 
-    def add(self, layer: Layer, *inputs: Handle, suffix: str = "", share: str = "", **tensors: Numbers | None) -> Handle:
-        """Append a layer made from this node; `tensors` are its known weights."""
+    def add(
+        self, layer: Layer, *inputs: Handle, suffix: str = "", share: str = "",
+        tensors: Mapping[str, Numbers | None] | None = None, **more: Numbers | None,
+    ) -> Handle:  # fmt: skip
+        """Append a layer made from this node; `tensors` and `more` are its known weights."""
         try:
             handle = self.net.add_layer(layer, *inputs, stem="layer", name=self.layer_name(suffix), share=share)
         except InputError as error:
             raise self.fail(str(error)) from None
-        known = {name: array for name, array in tensors.items() if array is not None}
+        known = {name: array for name, array in {**(tensors or {}), **more}.items() if array is not None}
         if known:
             self.net.set_values(handle, **known)
         return handle

@@ -95,8 +95,8 @@ def _read_inputs(
             shapes = {**shapes, info.name: np.shape(given)}
         shape = _input_shape(info, shapes, shown)
         if info.name in weights:
-            array = None if given is None else np.asarray(given)
-            ctx.values[info.name] = Value(shape, array, weight=True, kind=kind)
+            known = None if given is None else np.asarray(given)
+            ctx.values[info.name] = Value(shape, known, weight=True, kind=kind)
             continue
         handle = ctx.net.input(*shape, name=ctx.unique(info.name), batched=False)
         if given is not None:
@@ -159,7 +159,9 @@ def _branch(ctx: Context, node: NodeProto) -> None:
     chosen = ctx.attr("then_branch" if bool(np.ravel(ctx.const(0, "the condition"))[0]) else "else_branch")
     for tensor in chosen.initializer:
         array = numpy_helper.to_array(tensor)
-        ctx.values[tensor.name] = Value(array.shape, array, weight=array.dtype.kind == "f", kind=kind_of(tensor.data_type))
+        ctx.values[tensor.name] = Value(
+            array.shape, array, weight=array.dtype.kind == "f", kind=kind_of(tensor.data_type)
+        )
     _walk(ctx, chosen.node)
     for outer, inner in zip(node.output, chosen.output, strict=True):
         ctx.values[outer] = ctx.values[inner.name]
@@ -174,8 +176,10 @@ def _walk(ctx: Context, nodes: Iterable[NodeProto]) -> None:
             _shape_of(ctx, node)
         elif node.op_type == "If":
             _branch(ctx, node)
-        elif node.op_type in IMPORTERS or node.op_type == "Constant" or all(
-            n == "" or (n in ctx.values and ctx.values[n].array is not None) for n in node.input
+        elif (
+            node.op_type in IMPORTERS
+            or node.op_type == "Constant"
+            or all(n == "" or (n in ctx.values and ctx.values[n].array is not None) for n in node.input)
         ):
             if not _fold(ctx, node):
                 IMPORTERS[node.op_type](ctx)
@@ -208,7 +212,7 @@ def _ordered(graph: GraphProto, shown: str) -> list[NodeProto]:
 
 
 def _opset(model: ModelProto) -> int:
-    return next(entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx"))
+    return int(next(entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")))
 
 
 def from_onnx(
@@ -263,6 +267,3 @@ def _finish(net: Network, name: str, outputs: list[Handle], shown: str) -> Layer
         return net.build(*outputs)
     except InputError as error:
         raise InputError(f"{shown}: {error}") from None
-
-
-

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path, PurePosixPath
 
 from accelsim.errors import InputError
@@ -55,8 +56,8 @@ def _external(model: object, folder: Path, shown: str) -> int:
     return total
 
 
-def read_model(path: Path, shown: str) -> object:
-    """A ModelProto from a file, external tensors (inside its folder only) included.
+def read_model(path: Path, shown: str) -> tuple[object, str]:
+    """A ModelProto from a file, external tensors (inside its folder only) included, and the file's SHA-256.
 
     Raises:
         InputError: unreadable, broken, more than 2 GiB of weights, or external data outside the folder.
@@ -79,4 +80,4 @@ def read_model(path: Path, shown: str) -> object:
             load_external_data_for_model(model, str(path.parent))  # type: ignore[arg-type]
         except Exception as error:
             raise InputError(f"{shown}: external data cannot be read: {error}") from None
-    return model
+    return model, hashlib.sha256(data).hexdigest()

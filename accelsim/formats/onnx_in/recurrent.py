@@ -86,7 +86,9 @@ def _run(ctx: Context, x: Handle, tensors: _Direction, held: list[Handle], index
     width = hidden * len(ORDER[kind])
     tag = f".{'backward' if reverse else 'forward'}{index}"
     after = bool(kind != "GRU" or ctx.attr("linear_before_reset", 0))
-    gates = ctx.add(Linear(width, tensors.has_bias), x, suffix=f"{tag}.input_gates", weight=tensors.w, bias=tensors.w_bias)
+    gates = ctx.add(
+        Linear(width, tensors.has_bias), x, suffix=f"{tag}.input_gates", weight=tensors.w, bias=tensors.w_bias
+    )
     share = f"{gates.name}.state"
     found: list[Handle] = [x] * steps
     for t in reversed(range(steps)) if reverse else range(steps):
@@ -170,7 +172,7 @@ def _recurrent(ctx: Context) -> None:
 def _outputs(ctx: Context, every: list[list[Handle]], last: list[list[Handle]], layout: bool) -> None:
     """Y (T, D, B, H), Y_h and Y_c (D, B, H); batch first if `layout`."""
     net = ctx.net
-    directions, (batch, hidden) = len(every), last[0][0].shape
+    _directions, (batch, hidden) = len(every), last[0][0].shape
 
     def stack(parts: list[Handle], shape: tuple[int, ...], axis: int, suffix: str) -> Handle:
         shaped = [net.reshape(p, *shape, name=ctx.layer_name(f"{suffix}.{i}")) for i, p in enumerate(parts)]
@@ -185,8 +187,8 @@ def _outputs(ctx: Context, every: list[list[Handle]], last: list[list[Handle]], 
         ctx.give(whole, 0)
     for number, slot in ((1, 0), (2, 1)):
         if outputs[number]:
-            shape = (batch, 1, hidden) if layout else (1, batch, hidden)
-            ctx.give(stack([final[slot] for final in last], shape, 1 if layout else 0, f".last{slot}"), number)
+            flat = (batch, 1, hidden) if layout else (1, batch, hidden)
+            ctx.give(stack([final[slot] for final in last], flat, 1 if layout else 0, f".last{slot}"), number)
 
 
 RECURRENT: dict[str, Importer] = dict.fromkeys(("RNN", "LSTM", "GRU"), _recurrent)

@@ -19,7 +19,7 @@ CONSTANT_INPUTS: dict[str, tuple[int, ...]] = {
     "Upsample": (1,), "Squeeze": (1,), "Unsqueeze": (1,), "Split": (1,), "Clip": (1, 2), "Dropout": (1, 2),
     "NonMaxSuppression": (2, 3, 4), "ConstantOfShape": (0,), "Range": (0, 1, 2), "TopK": (1,), "OneHot": (1, 2),
     "CumSum": (1,), "Trilu": (1,), "CenterCropPad": (1,), "RNN": (4,), "LSTM": (4,), "GRU": (4,), "If": (0,),
-    "Gather": (1,), "Compress": (1,), **{name: (1,) for name in REDUCES},
+    "Gather": (1,), "Compress": (1,), **dict.fromkeys(REDUCES, (1,)),
 }  # fmt: skip
 
 # trained tensors; a file may list them as inputs without values

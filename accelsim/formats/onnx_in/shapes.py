@@ -240,7 +240,8 @@ def _resize(ctx: Context) -> None:
     layer = Resize(
         out, scales, ctx.attr("mode", "nearest"), rule,
         ctx.attr("nearest_mode", "round_prefer_floor" if ctx.opset > 10 else "floor"), ctx.attr("cubic_coeff_a", -0.75),
-        bool(ctx.attr("exclude_outside", 0)), bool(ctx.attr("antialias", 0)), region, ctx.attr("extrapolation_value", 0.0),
+        bool(ctx.attr("exclude_outside", 0)), bool(ctx.attr("antialias", 0)), region,
+        ctx.attr("extrapolation_value", 0.0),
     )  # fmt: skip
     ctx.give(ctx.add(layer, ctx.handle(0)))
 

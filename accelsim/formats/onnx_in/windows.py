@@ -23,6 +23,7 @@ from accelsim.layers import (
     LpNorm,
     LpPool,
     MaxPool2d,
+    Pool,
     PReLU,
     Reduce,
     RoIAlign,
@@ -33,7 +34,9 @@ from accelsim.layers import (
 )
 
 
-def _window(ctx: Context, rank: int, kernel: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
+def _window(
+    ctx: Context, rank: int, kernel: tuple[int, ...]
+) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
     """(strides, dilations, pads) with auto_pad worked out."""
     strides = ctx.attr("strides", (1,) * rank)
     gaps = ctx.attr("dilations", (1,) * rank)
@@ -123,6 +126,7 @@ def _pool(ctx: Context) -> None:
     strides, gaps, pads = _window(ctx, rank, kernel)
     ceil = bool(ctx.attr("ceil_mode", 0))
     kind = ctx.node.op_type
+    layer: Pool
     if kind == "AveragePool":
         layer = AvgPool(kernel, strides, pads, ceil, gaps, count_include_pad=bool(ctx.attr("count_include_pad", 0)))
     elif kind == "LpPool":
@@ -142,7 +146,7 @@ def _batch_norm(ctx: Context) -> None:
         raise ctx.fail("training_mode 1; only inference is simulated")
     names = ("gamma", "beta", "mean", "var")
     tensors = {name: ctx.weight(i, name).array for i, name in enumerate(names, start=1)}
-    ctx.give(ctx.add(BatchNorm2d(ctx.attr("epsilon", 1e-5)), ctx.handle(0), **tensors))
+    ctx.give(ctx.add(BatchNorm2d(ctx.attr("epsilon", 1e-5)), ctx.handle(0), tensors=tensors))
 
 
 def _row_tensor(ctx: Context, index: int, row: tuple[int, ...]) -> Numbers | None:
@@ -189,7 +193,7 @@ def _group_norm(ctx: Context) -> None:
         if found is not None and found.size == groups != shape[1]:
             found = np.repeat(found, shape[1] // groups)
         tensors[name] = found
-    ctx.give(ctx.add(GroupNorm(groups, ctx.attr("epsilon", 1e-5)), ctx.handle(0), **tensors))
+    ctx.give(ctx.add(GroupNorm(groups, ctx.attr("epsilon", 1e-5)), ctx.handle(0), tensors=tensors))
 
 
 def _local_response(ctx: Context) -> None:

@@ -62,3 +62,18 @@ def to_onnx(graph: LayerGraph, tensors: dict[str, Tensors], doc: str = "") -> Mo
         body, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION, producer_name="accelsim",
         producer_version=accelsim.__version__,
     )  # fmt: skip
+
+
+def to_bytes(model: ModelProto, shown: str) -> bytes:
+    """The model as a checked file.
+
+    Raises:
+        InputError: more than 2 GiB, which a file of this kind cannot hold.
+    """
+    from onnx import checker
+
+    if model.ByteSize() >= 2**31:
+        raise InputError(f"{shown}: the model takes {model.ByteSize()} bytes, an ONNX file holds less than 2 GiB")
+    checker.check_model(model)
+    found: bytes = model.SerializeToString(deterministic=True)
+    return found

@@ -61,18 +61,24 @@ def ps_roi_pool(ctx: Context, node: Node, _: Tensors) -> None:
     """Masks of rows and columns per bin, a masked sum of each bin's own map, divided by the bin's area."""
     layer = node.layer
     assert isinstance(layer, PSRoIPool)
-    _, channels, h, w = node.input_shapes[0]
+    channels, h, w = node.input_shapes[0][1:]
     high, wide = layer.out_size
     image = ctx.cast(ctx.slice(node.inputs[1], 1, 0, 1), TensorProto.INT64)
     picked = ctx.op("Gather", node.inputs[0], ctx.reshape(image, (node.shape[0],)), axis=0)
     maps = ctx.reshape(picked, (node.shape[0], channels // (high * wide), high, wide, h, w))
     rows = _edges(ctx, node.inputs[1], 2, 4, high, h, layer.scale)
     cols = _edges(ctx, node.inputs[1], 1, 3, wide, w, layer.scale)
-    down = ctx.op("ReduceSum", ctx.op("Mul", maps, ctx.reshape(rows, (node.shape[0], 1, high, 1, h, 1))), ctx.ints(4), keepdims=0)
-    total = ctx.op("ReduceSum", ctx.op("Mul", down, ctx.reshape(cols, (node.shape[0], 1, 1, wide, w))), ctx.ints(4), keepdims=0)
+    down = ctx.op(
+        "ReduceSum", ctx.op("Mul", maps, ctx.reshape(rows, (node.shape[0], 1, high, 1, h, 1))), ctx.ints(4), keepdims=0
+    )
+    total = ctx.op(
+        "ReduceSum", ctx.op("Mul", down, ctx.reshape(cols, (node.shape[0], 1, 1, wide, w))), ctx.ints(4), keepdims=0
+    )
     tall = ctx.op("ReduceSum", rows, ctx.ints(2), keepdims=0)
     broad = ctx.op("ReduceSum", cols, ctx.ints(2), keepdims=0)
-    area = ctx.op("Mul", ctx.reshape(tall, (node.shape[0], 1, high, 1)), ctx.reshape(broad, (node.shape[0], 1, 1, wide)))
+    area = ctx.op(
+        "Mul", ctx.reshape(tall, (node.shape[0], 1, high, 1)), ctx.reshape(broad, (node.shape[0], 1, 1, wide))
+    )
     ctx.op("Div", total, ctx.op("Max", area, ctx.scalar(1.0)), out=node.name)
 
 
@@ -80,9 +86,11 @@ def nms(ctx: Context, node: Node, _: Tensors) -> None:
     """NonMaxSuppression, filled up with -1 to its full size."""
     layer = node.layer
     assert isinstance(layer, NMS)
-    ends = [ctx.tensor([layer.threshold]), ctx.tensor([layer.least])] if np.isfinite(layer.least) else [
-        ctx.tensor([layer.threshold])
-    ]
+    ends = (
+        [ctx.tensor([layer.threshold]), ctx.tensor([layer.least])]
+        if np.isfinite(layer.least)
+        else [ctx.tensor([layer.threshold])]
+    )
     kept = ctx.op(
         "NonMaxSuppression", *node.inputs, ctx.ints(layer.most), *ends, center_point_box=int(layer.centre)
     )  # fmt: skip

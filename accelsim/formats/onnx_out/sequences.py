@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -83,7 +85,7 @@ def shift(ctx: Context, node: Node, _: Tensors) -> None:
     group = channels // k**2
     ends = [group * i for i in range(k**2 + 1)] if group else [0]
     parts = []
-    for low, high in zip(ends, ends[1:], strict=False):
+    for low, high in itertools.pairwise(ends):
         dy, dx = layer.offset(low, channels)
         part = ctx.slice(node.inputs[0], 1, low, high)
         parts.append(ctx.pad(part, [0, 0, -dy, -dx, 0, 0, dy, dx]) if dy or dx else part)

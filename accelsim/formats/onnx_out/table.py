@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,7 +39,6 @@ from accelsim.layers import (
     GRUState,
     HardSigmoid,
     HardSwish,
-    Layer,
     LayerNorm,
     LeakyReLU,
     Linear,
@@ -260,7 +260,9 @@ def _layer_norm(ctx: Context, node: Node, tensors: Tensors) -> None:
     root = ctx.op("Sqrt", ctx.op("Add", mean, ctx.scalar(layer.eps)))
     found = ctx.op("Div", x, root, out="" if names else node.name)
     for i, name in enumerate(names, start=1):
-        found = ctx.op("Mul" if i == 1 and layer.affine else "Add", found, name, out=node.name if i == len(names) else "")
+        found = ctx.op(
+            "Mul" if i == 1 and layer.affine else "Add", found, name, out=node.name if i == len(names) else ""
+        )
 
 
 def _group_norm(ctx: Context, node: Node, tensors: Tensors) -> None:
@@ -372,10 +374,7 @@ def _resize(ctx: Context, node: Node, _: Tensors) -> None:
     layer = node.layer
     assert isinstance(layer, Resize)
     roi = ctx.tensor(layer.region, "roi") if layer.region else ""
-    if layer.scales:
-        extra = [roi, ctx.tensor(layer.scales, "scales")]
-    else:
-        extra = [roi, "", ctx.ints(*layer.shape)]
+    extra = [roi, ctx.tensor(layer.scales, "scales")] if layer.scales else [roi, "", ctx.ints(*layer.shape)]
     ctx.op(
         "Resize", node.inputs[0], *extra, out=node.name, mode=layer.mode, antialias=int(layer.antialias),
         coordinate_transformation_mode=layer.coordinates, nearest_mode=layer.nearest, cubic_coeff_a=layer.cubic_a,
@@ -383,7 +382,7 @@ def _resize(ctx: Context, node: Node, _: Tensors) -> None:
     )  # fmt: skip
 
 
-EXPORTERS: dict[type[Layer], Exporter] = {
+EXPORTERS: dict[Any, Exporter] = {
     Conv: _conv,
     ConvTranspose: _conv_transpose,
     DeformConv2d: _deform,

@@ -1,0 +1,146 @@
+"""`run` and `verify`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from accelsim.cli.shared import (
+    NONE,
+    Arch,
+    Bar,
+    Batch,
+    Goal,
+    InputShape,
+    Json,
+    Model,
+    Objective,
+    app,
+    print_json,
+    print_table,
+    say,
+    shapes_of,
+    wants_json,
+    whole,
+)
+
+if TYPE_CHECKING:
+    from accelsim.proof import LayerProof, Proof
+    from accelsim.report import RunReport
+
+
+@app.command()
+def run(
+    arch: Arch,
+    model: Model,
+    batch: Batch = "1",
+    out: Annotated[str, typer.Option("--out", "-o", help="Folder to write (default accelsim-out/MODEL-ARCH).")] = "",
+    objective: Objective = Goal.edp,
+    input_shape: InputShape = NONE,
+    json: Json = "",
+) -> None:
+    """Simulate a network on a machine; write report.json, layers.csv, summary.md and figures."""
+    from pathlib import Path
+
+    from accelsim import api
+    from accelsim.formats.outputs import layers_csv, summary_md, to_json
+    from accelsim.lookup import load_arch, load_model
+    from accelsim.plot.figures import draw
+    from accelsim.store import prepare, write_all
+
+    as_json, images = wants_json(json), whole(batch, "batch", 1)
+    machine, _ = load_arch(arch)
+    shapes = shapes_of(input_shape)
+    graph, _ = load_model(model, images, shapes)
+    safe = "".join(c if c.isalnum() or c in "._-" else "_" for c in api._name(model))
+    folder = Path(out) if out else Path("accelsim-out") / f"{safe}-{machine.name}"
+    prepare(folder)
+    with Bar("mapping", len(graph.layers)) as bar:
+        report = api.run(arch, model, batch=images, objective=objective.value, input_shapes=shapes, progress=bar.step)
+    files = {
+        "report.json": to_json(report.as_dict()).encode(),
+        "layers.csv": layers_csv(report).encode(),
+        "summary.md": summary_md(report).encode(),
+        **draw(report),
+    }
+    write_all(folder, files)
+    if as_json:
+        print_json(report.as_dict())
+    else:
+        _print_report(report, str(folder))
+
+
+def _print_report(report: RunReport, folder: str) -> None:
+    from accelsim.units import fmt_bytes, fmt_energy, fmt_si
+
+    totals = report.totals
+    rows = [
+        [
+            layer.name, layer.op, f"{layer.issued_macs:,}", f"{layer.cycles:,}", f"{100 * layer.utilization:.1f} %",
+            fmt_energy(layer.total_energy_fj), fmt_bytes(sum(layer.dram_bits())), layer.note,
+        ]
+        for layer in report.results
+    ]  # fmt: skip
+    columns = [
+        ("layer", False), ("operator", False), ("MACs", True), ("cycles", True), ("util", True), ("energy", True),
+        ("DRAM", True), ("why", False),
+    ]  # fmt: skip
+    print_table(f"{report.model} on {report.machine.name}, batch {report.batch}", columns, rows)
+    dram = sum(f.read_bits + f.write_bits for f in totals.traffic.get("DRAM", {}).values())
+    say(
+        f"{totals.macs:,} MACs, {totals.params:,} parameters\n"
+        f"{totals.cycles:,} cycles = {fmt_si(totals.seconds, 's')}, {100 * totals.utilization:.1f} % utilisation, "
+        f"{fmt_energy(totals.total_energy_fj)}, {fmt_bytes(dram)} DRAM traffic\n"
+        f"written to {folder}: report.json, layers.csv, summary.md, figures (PNG, SVG)"
+    )
+
+
+@app.command()
+def verify(
+    arch: Arch,
+    model: Model,
+    batch: Batch = "1",
+    seed: Annotated[str, typer.Option("--seed", metavar="N", help="Seed of the random weights and inputs.")] = "0",
+    objective: Objective = Goal.edp,
+    input_shape: InputShape = NONE,
+    json: Json = "",
+) -> None:
+    """Prove a run: every array pass on integers against the reference, words moved against words counted."""
+    from accelsim import api
+    from accelsim.lookup import load_model
+
+    as_json, images, number = wants_json(json), whole(batch, "batch", 1), whole(seed, "seed", 0)
+    shapes = shapes_of(input_shape)
+    graph, _ = load_model(model, images, shapes)
+    with Bar("verifying", len(graph.layers)) as bar:
+
+        def report(proof: LayerProof) -> None:
+            bar.step(proof.name)
+            if not as_json:
+                say(_proof_line(proof))
+
+        proof = api.verify(
+            arch, model, batch=images, seed=number, objective=objective.value, input_shapes=shapes, on_layer=report
+        )
+    _finish_verify(proof, as_json)
+
+
+def _proof_line(proof: LayerProof) -> str:
+    verdict = "exact" if proof.exact else "NOT EXACT"
+    wide = f", sums need {proof.acc_bits} of {proof.psum_bits} psum bits" if proof.acc_bits > 1 else ""
+    text = f"{proof.name:<24} {verdict}: {proof.values:,} values, {proof.words:,} words, {proof.passes:,} passes{wide}"
+    if proof.wrong_values:
+        text += f"\n  {proof.wrong_values} values differ from the reference"
+    return text + "".join(f"\n  {line}" for line in proof.wrong_words)
+
+
+def _finish_verify(proof: Proof, as_json: bool) -> None:
+    wrong = sum(not layer.exact for layer in proof.layers)
+    if as_json:
+        print_json(proof.as_dict())
+    else:
+        total = len(proof.layers)
+        say(f"{proof.model} on {proof.arch}: {total - wrong} of {total} layers exact")
+    if wrong:
+        raise typer.Exit(1)

@@ -1,0 +1,1 @@
+"""Comparisons with things made elsewhere."""
