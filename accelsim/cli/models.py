@@ -114,17 +114,21 @@ def coverage(out: Out = "", json: Json = "") -> None:
 @new.command("model")
 def new_model(name: Annotated[str, typer.Argument(help="Name of the network; NAME.py is written.")]) -> None:
     """A network of a few layers as a Python file."""
-    from accelsim.formats.starters import write_model
+    from accelsim.formats.starters import model_file
+    from accelsim.store import write_all
 
-    path = write_model(name)
+    path, text = model_file(name)
+    write_all(path.parent, {path.name: text})
     say(f"{path}: try  accelsim run --arch eyeriss --model {path}")
 
 
 @new.command("arch")
 def new_arch(name: Annotated[str, typer.Argument(help="Name of the machine; NAME.yaml is written.")]) -> None:
     """A small machine as a YAML file."""
-    from accelsim.formats.starters import write_arch
+    from accelsim.formats.starters import arch_file
     from accelsim.lookup import find_arch
+    from accelsim.store import write_all
 
-    path = write_arch(name, find_arch("edge_os_32x32").text, "edge_os_32x32")
+    path, text = arch_file(name, find_arch("edge_os_32x32").text, "edge_os_32x32")
+    write_all(path.parent, {path.name: text})
     say(f"{path}: try  accelsim run --arch {path} --model mlp")

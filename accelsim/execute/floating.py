@@ -56,8 +56,9 @@ def run_node(node: Node, inputs: list[Array], tensors: dict[str, Tensors]) -> Ar
     own = tensors.get(node.weight_key, {})
     if node.norm is not None:
         own = fold_norm(node, own, tensors[node.norm.weight_key])
-    sums = compute(node.layer, inputs, own)
-    return activate(with_bias(node, sums, own.get("bias")), node.activation)
+    with np.errstate(all="ignore"):  # infinities and NaN are results like others here
+        sums = compute(node.layer, inputs, own)
+        return activate(with_bias(node, sums, own.get("bias")), node.activation)
 
 
 def values(

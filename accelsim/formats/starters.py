@@ -6,7 +6,6 @@ import re
 from pathlib import Path
 
 from accelsim.errors import InputError
-from accelsim.store import write_all
 
 MODEL = '''"""{name}: say here in one line what the network is and where it comes from."""
 
@@ -40,18 +39,18 @@ def _target(name: str, suffix: str) -> tuple[Path, str]:
     return path, path.stem
 
 
-def write_model(name: str) -> Path:
-    """Write NAME.py.
+def model_file(name: str) -> tuple[Path, bytes]:
+    """NAME.py and its text.
 
     Raises:
         InputError: a name that is no identifier, or a file that exists.
     """
     path, stem = _target(name, ".py")
-    return write_all(path.parent, {path.name: MODEL.format(name=stem).encode()})[0]
+    return path, MODEL.format(name=stem).encode()
 
 
-def write_arch(name: str, example: str, example_name: str) -> Path:
-    """Write NAME.yaml, a machine like the example (its text and name) to change from.
+def arch_file(name: str, example: str, example_name: str) -> tuple[Path, bytes]:
+    """NAME.yaml and its text, a machine like the example (its text and name) to change from.
 
     Raises:
         InputError: a name that is no identifier, or a file that exists.
@@ -59,4 +58,4 @@ def write_arch(name: str, example: str, example_name: str) -> Path:
     path, stem = _target(name, ".yaml")
     text = example.replace(f"name: {example_name}", f"name: {stem}", 1)
     text = f"# {stem}: a copy of {example_name} to change; write the source of every number beside it.\n{text}"
-    return write_all(path.parent, {path.name: text.encode()})[0]
+    return path, text.encode()

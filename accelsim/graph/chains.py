@@ -25,6 +25,7 @@ from accelsim.layers import (
     HardSwish,
     Layer,
     LayerNorm,
+    Linear,
     Pad,
     Parameter,
     Reduce,
@@ -298,37 +299,63 @@ def _global_pool(g: _Graph, node: Node) -> Found | None:
     return None
 
 
+def _bias(g: _Graph, node: Node) -> Found | None:
+    """A product with a weight, then a parameter of one word per output: a fully connected layer with a bias."""
+    if not isinstance(node.layer, Add) or len(node.inputs) != 2:
+        return None
+    product, bias = g.source(node), g.tensor(node.inputs[1])
+    if not isinstance(product.layer, Linear) or product.layer.bias or bias is None or bias.shape != node.shape[-1:]:
+        return None
+    if sum(n.weight_key == product.weight_key for n in g.graph.layers) > 1:
+        return None
+    weight = g.graph.values.get(product.weight_key, {}).get("weight")
+    value = g.graph.values.get(bias.weight_key, {}).get("value")
+    tensors = {name: v for name, v in (("weight", weight), ("bias", value)) if v is not None}
+    return Linear(node.shape[-1], True), product.inputs, {product.name, bias.name}, tensors
+
+
 RULES: tuple[Callable[[_Graph, Node], Found | None], ...] = (
-    _gelu, _hard_swish, _gated, _hard_sigmoid, _layer_norm, _shuffle, _shift, _global_pool,
+    _gelu, _hard_swish, _gated, _hard_sigmoid, _layer_norm, _bias, _shuffle, _shift, _global_pool,
 )  # fmt: skip
 
 
-def _replace(graph: LayerGraph, node: Node, found: Found) -> LayerGraph:
-    layer, inputs, inside, tensors = found
+def _merged(graph: LayerGraph, node: Node, found: Found) -> Node:
+    """The node that stands for a chain."""
+    layer, inputs, inside, _ = found
     shapes = tuple(graph.node(name).shape for name in inputs)
-    mine = replace(
-        node, layer=layer, inputs=inputs, input_shapes=shapes, params=layer.params(shapes), macs=0,
-        folded=(*node.folded, f"{len(inside) + 1} operators of a chain"),
+    note = f"{len(inside) + 1} operators of a chain"
+    return replace(
+        node, layer=layer, inputs=inputs, input_shapes=shapes, params=layer.params(shapes), macs=layer.macs(shapes),
+        folded=(*node.folded, note), weight_key=node.name,
     )  # fmt: skip
-    kept = tuple(mine if n.name == node.name else n for n in graph.sequence if n.name not in inside)
-    values = {**graph.values, **({mine.weight_key: tensors} if tensors else {})}
-    aliases = {**graph.aliases, **dict.fromkeys(inside, node.name)}
+
+
+def _apply(graph: LayerGraph, matches: dict[str, Found]) -> LayerGraph:
+    """Replace chains that do not overlap."""
+    gone = {name for found in matches.values() for name in found[2]}
+    kept = tuple(
+        _merged(graph, node, matches[node.name]) if node.name in matches else node
+        for node in graph.sequence if node.name not in gone
+    )  # fmt: skip
+    values = {**graph.values, **{name: found[3] for name, found in matches.items() if found[3]}}
+    aliases = {**graph.aliases, **{inner: name for name, found in matches.items() for inner in found[2]}}
     return LayerGraph(graph.name, graph.batch, kept, graph.outputs, aliases, values)
 
 
 def recognise_chains(graph: LayerGraph) -> LayerGraph:
     """Replace every chain by its layer, until none is left."""
     for rule in RULES:
-        done: set[str] = set()
-        again = True
-        while again:
-            again = False
-            lookup = _Graph(graph)
-            for node in graph.layers:
-                if node.name in done or (found := rule(lookup, node)) is None or not lookup.inside(found[2], node):
+        while True:
+            lookup, matches, used = _Graph(graph), dict[str, Found](), set[str]()
+            for node in reversed(graph.layers):
+                found = None if node.name in used else rule(lookup, node)
+                if found is None or type(found[0]) is type(node.layer) or not lookup.inside(found[2], node):
                     continue
-                done.add(node.name)
-                graph = _replace(graph, node, found)
-                again = True
+                members = found[2] | {node.name}
+                if not members & used:
+                    used |= members
+                    matches[node.name] = found
+            if not matches:
                 break
+            graph = _apply(graph, matches)
     return graph

@@ -84,7 +84,10 @@ class Resize(Layer):
         return max(1, count)
 
     def lower(self, inputs: Sequence[Shape]) -> tuple[WorkItem, ...]:
-        """A `Move` for nearest; else a `Gather` whose reads per output are the taps of all resized dims (exactly)."""
+        """A `Move` for nearest; else a `Gather` whose reads per output are the taps of all resized dims (exactly).
+
+        Lines of the output may be made apart; an input line that two of them need is kept between them.
+        """
         words, out = prod(one(self, inputs)), prod(self.output_shape(inputs))
         if self.mode == "nearest":
             return (Move(self.op, (self.picked(inputs),), out),)
@@ -93,8 +96,8 @@ class Resize(Layer):
             places = (position(self, inputs, axis, k) for k in range(self.shape[axis]))
             per_axis = [len(taps(self, at, self.scale(inputs, axis), inputs[0][axis])) for at in places]
             reads = reads // self.shape[axis] * sum(per_axis)
-        planes = prod(inputs[0][:2]) if inputs[0][:2] == self.shape[:2] else 1
-        return (Gather(self.op, words, 0, out, reads, reads, 2 * reads, rows=planes),)
+        lines = prod(self.shape[:-1]) if inputs[0][:2] == self.shape[:2] else 1
+        return (Gather(self.op, words, 0, out, reads, reads, 2 * reads, rows=lines),)
 
 
 def position(layer: Resize, inputs: Sequence[Shape], axis: int, out: int) -> float:

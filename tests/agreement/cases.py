@@ -74,7 +74,8 @@ LAYERS: list[Layer] = [
     Resize((2, 8, 4, 7), mode="linear", antialias=True),
     Resize((2, 8, 13, 16), coordinates="asymmetric", nearest="floor"),
     Conv2d(6, (3, 3), (2, 1), (1, 0, 1, 2), (1, 2), 2), Conv2d(8, (3, 3), groups=8),
-    ConvTranspose(6, (3, 3), (2, 2), (1, 1, 1, 1), (1, 1)), ConvTranspose(6, (2, 4), (3, 2), (0, 1, 0, 1), (2, 0), (1, 2), 2),
+    ConvTranspose(6, (3, 3), (2, 2), (1, 1, 1, 1), (1, 1)),
+    ConvTranspose(6, (2, 4), (3, 2), (0, 1, 0, 1), (2, 0), (1, 2), 2),
     ConvTranspose(6, (3, 2), (2, 3), dilation=(2, 2)), PReLU((1,)), BatchNorm2d(),
 ]  # fmt: skip
 
@@ -129,7 +130,8 @@ MAKERS: dict[str, tuple[Make, list[Shape], list[Any]]] = {
     **{
         name: (activation(name), [X], [])
         for name in (
-            "relu", "relu6", "gelu", "silu", "hard_sigmoid", "hard_swish", "tanh", "sigmoid", "elu", "leaky_relu", "prelu",
+            "relu", "relu6", "gelu", "silu", "hard_sigmoid", "hard_swish", "tanh", "sigmoid", "elu", "leaky_relu",
+            "prelu",
         )
     },
     **{f"unary {name}": (unary(name), [X], []) for name in UNARY},

@@ -1,4 +1,4 @@
-"""Every operator: NumPy reference == onnxruntime; read back from its own file; simulated and proved on every machine."""
+"""Every operator: NumPy reference == onnxruntime; read back from its file; simulated and proved on every machine."""
 
 from __future__ import annotations
 

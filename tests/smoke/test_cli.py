@@ -200,9 +200,9 @@ from accelsim.execute import tiled
 
 right = tiled.multiply
 
-def wrong(block, filters, rows, cols):
-    result = right(block, filters, rows, cols)
-    result[0, 0, 0, 0, 0] += 2**20
+def wrong(block, filters, tables):
+    result = right(block, filters, tables)
+    result[0, 0, 0, 0, 0, 0] += 2**20
     return result
 
 tiled.multiply = wrong

@@ -73,7 +73,7 @@ def test_variants_and_parameters() -> None:
     ("spec", "message"),
     [
         ("mobilenet_v3", "no model 'mobilenet_v3'; did you mean 'mobilenet_v2'"),
-        ("nosuch.py", "no workload file 'nosuch.py'"),
+        ("nosuch.py", "no file 'nosuch.py'"),
         ("mlp:hiden1=3", "no parameter 'hiden1'; did you mean 'hidden1'"),
         ("mlp:hidden1=wide", "hidden1='wide', expected a value like 300"),
         ("mlp:hidden1=1.5", "hidden1=1.5, expected a value like 300"),

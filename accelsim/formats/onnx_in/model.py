@@ -64,6 +64,17 @@ def _positions(nodes: Iterable[NodeProto], table: Mapping[str, tuple[int, ...]])
     return found
 
 
+def _weights(graph: GraphProto) -> set[str]:
+    """Names of values that only stand where weights do."""
+    found = _positions(graph.node, WEIGHT_INPUTS)
+    for node in graph.node:
+        if node.op_type in ("Shape", "Size"):
+            continue
+        places = WEIGHT_INPUTS.get(node.op_type, ())
+        found -= {name for index, name in enumerate(node.input) if index not in places}
+    return found
+
+
 def _needed(graph: GraphProto) -> set[str]:
     """Names of values that must be constants, directly or because others are computed from them."""
     found = _positions(graph.node, CONSTANT_INPUTS)
@@ -81,7 +92,7 @@ def _read_inputs(
     for name, tensor in tensors.items():
         array = numpy_helper.to_array(tensor)
         ctx.values[name] = Value(array.shape, array, weight=array.dtype.kind == "f", kind=kind_of(tensor.data_type))
-    weights, needed = _positions(graph.node, WEIGHT_INPUTS), _needed(graph)
+    weights, needed = _weights(graph), _needed(graph)
     stay = []
     for info in graph.input:
         if info.name in tensors:
