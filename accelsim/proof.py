@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from accelsim.arch import Accelerator
 from accelsim.errors import CheckFailed
 from accelsim.execute.chunks import run_chunks, run_gather
+from accelsim.execute.floating import lively_tensors
 from accelsim.execute.layouts import array_operands, place_sums
 from accelsim.execute.quantise import QTensor, exact, output_stage
 from accelsim.execute.reference import NodeRun, bias_on_grid, run_node
@@ -231,7 +232,7 @@ def verify(
     """
     chosen = Options() if options is None else options
     work = optimise(graph) if chosen.fold else graph
-    weights = random_weights(work, arch.precision, seed)
+    weights = random_weights(work, arch.precision, seed, lively_tensors(work, seed))
     inputs = random_inputs(work, arch.precision, seed)
     shared: Cache = {} if cache is None else cache
     values, expected = dict(inputs), dict(inputs)

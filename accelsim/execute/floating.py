@@ -10,9 +10,11 @@ from numpy.typing import NDArray
 from accelsim.errors import InputError
 from accelsim.execute.functions import activate
 from accelsim.execute.kernels import compute
-from accelsim.execute.weights import Tensors, fold_norm, random_input, real_tensors
+from accelsim.execute.weights import Tensors, all_tensors, fold_norm, random_input
 from accelsim.graph import LayerGraph, Node
 from accelsim.layers import BatchNorm2d, Linear
+
+__all__ = ["all_tensors", "lively_tensors", "run_float", "run_node", "values", "with_bias"]
 
 Array = NDArray[np.float64]
 
@@ -26,18 +28,6 @@ def with_bias(node: Node, sums: Array, bias: Array | None) -> Array:
     return sums + bias.reshape(1, -1, *(1,) * (sums.ndim - 2))
 
 
-def all_tensors(graph: LayerGraph, seed: int = 0) -> dict[str, Tensors]:
-    """Parameters and constants of every layer by weight key: known ones, others random."""
-    found: dict[str, Tensors] = {}
-    for node in graph.layers:
-        for part in (node, node.norm):
-            if part is not None and part.weight_key not in found:
-                tensors = real_tensors(part, graph, seed)
-                if tensors:
-                    found[part.weight_key] = tensors
-    return found
-
-
 def _calibrate(tensors: Tensors, x: Array) -> None:
     """Statistics of a batch normalisation (drawn around mean 0 and variance 1) scaled to the power of its input.
 
@@ -48,6 +38,38 @@ def _calibrate(tensors: Tensors, x: Array) -> None:
     if power > 0:
         tensors["mean"] = tensors["mean"] * np.sqrt(power)
         tensors["var"] = tensors["var"] * power
+
+
+def _standardise(norm: Node, tensors: dict[str, Tensors], x: Array) -> None:
+    """Statistics of a batch normalisation set to its input's, channel by channel."""
+    axes = (0, *range(2, x.ndim))
+    own, spread = tensors[norm.weight_key], x.var(axes)
+    typical = float(spread.mean())
+    if typical > 0:
+        own["mean"], own["var"] = x.mean(axes), np.maximum(spread, 0.1 * typical)
+
+
+def lively_tensors(graph: LayerGraph, seed: int = 0) -> dict[str, Tensors]:
+    """Random tensors whose batch normalisations fit the activations they meet: channels neither die nor saturate.
+
+    For comparisons of integers, which rounding cannot blur; `graph` may be folded. Known values stay.
+    """
+    tensors = all_tensors(graph, seed)
+    last = {source: i for i, node in enumerate(graph.layers) for source in node.inputs}
+    held = {node.name: random_input(node, graph, seed) for node in graph.inputs}
+    for number, node in enumerate(graph.layers):
+        reads = [held[name] for name in node.inputs]
+        assert node.layer is not None
+        if isinstance(node.layer, BatchNorm2d) and node.weight_key not in graph.values:
+            _standardise(node, tensors, reads[0])
+        if node.norm is not None and node.norm.weight_key not in graph.values:
+            own = tensors[node.weight_key]
+            _standardise(node.norm, tensors, with_bias(node, compute(node.layer, reads, own), own.get("bias")))
+        held[node.name] = run_node(node, reads, tensors)
+        for source in set(node.inputs):
+            if last[source] == number:
+                del held[source]
+    return tensors
 
 
 def run_node(node: Node, inputs: list[Array], tensors: dict[str, Tensors]) -> Array:

@@ -45,13 +45,14 @@ def _fan_in(layer: Layer, shape: tuple[int, ...]) -> float:
 
 
 def _draw(layer: Layer, name: str, shape: tuple[int, ...], random: np.random.Generator) -> Array:
-    """One plausible tensor: He-scaled weights, scales around 1, small shifts, constants 0."""
+    """One plausible tensor: He-scaled weights, scales around 1, small shifts (upwards, so that few channels die)."""
     if name == "weight":
         return random.normal(0.0, sqrt(2.0 / _fan_in(layer, shape)), shape)
     ranges = {"gamma": (0.7, 1.3), "var": (0.5, 1.5), "slope": (0.1, 0.4)}
     if name in ranges:
         return random.uniform(*ranges[name], shape)
-    return random.normal(0.0, {"beta": 0.2, "value": 0.5}.get(name, 0.1), shape)
+    centre, width = {"beta": (0.3, 0.2), "value": (0.0, 0.5)}.get(name, (0.0, 0.1))
+    return random.normal(centre, width, shape)
 
 
 def real_tensors(node: Node, graph: LayerGraph, seed: int = 0) -> Tensors:
@@ -82,26 +83,40 @@ def fold_norm(node: Node, tensors: Tensors, norm: Tensors) -> Tensors:
     return {"weight": tensors["weight"] * _per_output(node.layer, scale, tensors["weight"]), "bias": bias}
 
 
-def folded_tensors(node: Node, graph: LayerGraph, seed: int = 0) -> Tensors:
-    """`real_tensors` with a folded normalisation applied."""
-    tensors = real_tensors(node, graph, seed)
-    return tensors if node.norm is None else fold_norm(node, tensors, real_tensors(node.norm, graph, seed))
+def all_tensors(graph: LayerGraph, seed: int = 0) -> dict[str, Tensors]:
+    """Parameters and constants of every layer by weight key: known ones, others random."""
+    found: dict[str, Tensors] = {}
+    for node in graph.layers:
+        for part in (node, node.norm):
+            if part is not None and part.weight_key not in found:
+                tensors = real_tensors(part, graph, seed)
+                if tensors:
+                    found[part.weight_key] = tensors
+    return found
 
 
-def random_weights(graph: LayerGraph, precision: Precision, seed: int = 0) -> dict[str, Parameters]:
-    """Parameters by weight key, normalisations folded; equal seeds, equal values."""
+def random_weights(
+    graph: LayerGraph, precision: Precision, seed: int = 0, tensors: dict[str, Tensors] | None = None
+) -> dict[str, Parameters]:
+    """Parameters by weight key as the machine holds them, normalisations folded; equal seeds, equal values.
+
+    `tensors`: real ones by weight key, `all_tensors` of the seed by default.
+    """
+    real = all_tensors(graph, seed) if tensors is None else tensors
     found: dict[str, Parameters] = {}
     for node in graph.layers:
         if node.weight_key in found or node.layer is None:
             continue
-        tensors = folded_tensors(node, graph, seed)
+        own = real.get(node.weight_key, {})
+        if node.norm is not None:
+            own = fold_norm(node, own, real[node.norm.weight_key])
         if isinstance(node.layer, WEIGHTED):
-            weight = tensors["weight"]
+            weight = own["weight"]
             exponent = choose_exponent(weight, precision.weight_bits)
             quantised = QTensor(to_grid(weight, exponent, precision.weight_bits), exponent)
-            found[node.weight_key] = Parameters(quantised, tensors.get("bias"))
-        elif tensors:
-            found[node.weight_key] = Parameters(None, None, tensors)
+            found[node.weight_key] = Parameters(quantised, own.get("bias"))
+        elif own:
+            found[node.weight_key] = Parameters(None, None, own)
     return found
 
 

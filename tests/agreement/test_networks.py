@@ -54,7 +54,7 @@ SMALL = (
     "shufflenet_v1:size=64", "squeezenet1_1:size=64", "densenet121:size=32", "efficientnet_b0:size=32", "shiftresnet20",
     "resnet_cifar:depth=8", "lstm_seq2seq:steps=2,hidden=64", "gru_bidirectional:steps=3,hidden=64",
     "unet:size=188,width=4", "yolov1_tiny:size=128,decode=True", "tsm_resnet50:size=32,frames=2",
-    "early_fusion:size=32", "rnn_one_to_many:steps=3", "shufflenet_v2:size=32",
+    "early_fusion:size=32", "rnn_one_to_many:steps=3", "shufflenet_v2:size=64",
 )  # fmt: skip
 ARCHS = ("eyeriss", "tpu_v1", "edge_os_32x32")
 

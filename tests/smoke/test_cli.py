@@ -214,3 +214,65 @@ cli.main()
     assert "fc1                      NOT EXACT" in result.stdout
     assert "values differ from the reference" in result.stdout
     assert "0 of 3 layers exact" in result.stdout
+
+
+def call(tmp_path: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "accelsim", *arguments]
+    return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+
+
+def test_a_users_onnx_file_runs_as_easily_as_a_shipped_name(tmp_path: Path) -> None:
+    """Export a network, run and verify the file, look at its layers."""
+    done = call(tmp_path, "export", "--model", "mobilenet_v2:size=32,width=0.25", "net.onnx", "--json", "-")
+    assert json.loads(done.stdout)["params"] == 1_519_112
+    report = json.loads(call(tmp_path, "run", "-a", "edge_os_32x32", "-m", "net.onnx", "--json", "-").stdout)
+    assert report["model"] == "net"
+    assert list(report["sources"]) == ["edge_os_32x32.yaml", "net.onnx"]
+    assert report["totals"]["params"] == 1_519_112
+    shown = json.loads(call(tmp_path, "show", "model", "net.onnx", "--json", "-").stdout)
+    assert any(layer["name"] == "block1.conv1" for layer in shown["layers"])
+    assert call(tmp_path, "verify", "-a", "edge_os_32x32", "-m", "net.onnx").returncode == 0
+
+
+def test_symbolic_shapes_on_the_command_line(tmp_path: Path) -> None:
+    import onnx
+    from onnx import TensorProto, helper
+
+    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 8])
+    y = helper.make_tensor_value_info("y", TensorProto.FLOAT, None)
+    graph = helper.make_graph([helper.make_node("Relu", ["x"], ["y"])], "g", [x], [y])
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10), tmp_path / "n.onnx")
+    asked = call(tmp_path, "run", "-a", "eyeriss", "-m", "n.onnx")
+    assert asked.returncode == 2
+    assert "input 'x' has shape nx8; say which with --input-shape x=" in asked.stderr
+    given = call(tmp_path, "show", "model", "n.onnx", "--input-shape", "x=4x8", "--json", "-")
+    assert json.loads(given.stdout)["batch"] == 4
+    assert call(tmp_path, "show", "model", "n.onnx", "--input-shape", "4x8").returncode == 2
+    assert "input shapes are for ONNX files" in call(tmp_path, "show", "model", "mlp", "--input-shape", "x=4x8").stderr
+
+
+def test_starters_run_as_they_are(tmp_path: Path) -> None:
+    assert call(tmp_path, "new", "model", "mine").returncode == 0
+    assert call(tmp_path, "new", "arch", "chip").returncode == 0
+    report = json.loads(call(tmp_path, "run", "-a", "chip.yaml", "-m", "mine.py:width=0.5", "--json", "-").stdout)
+    assert (report["arch"], report["model"]) == ("chip", "mine:width=0.5")
+    again = call(tmp_path, "new", "model", "mine")
+    assert again.returncode == 2
+    assert "exists already" in again.stderr
+    assert call(tmp_path, "new", "arch", "my chip").returncode == 2
+
+
+def test_explain_prints_formulas(tmp_path: Path) -> None:
+    text = call(tmp_path, "explain", "vgg11", "stage1.conv1").stdout
+    assert "MACs = B M K K C E F = 1 * 64 * 3 * 3 * 3 * 224 * 224 = 86,704,128" in text
+    assert len(json.loads(call(tmp_path, "explain", "mlp", "--json", "-").stdout)["layers"]) == 3
+    wrong = call(tmp_path, "explain", "mlp", "fc9")
+    assert wrong.returncode == 2
+    assert "did you mean" in wrong.stderr
+
+
+def test_export_needs_an_onnx_name(tmp_path: Path) -> None:
+    done = call(tmp_path, "export", "--model", "mlp", "net.pb")
+    assert done.returncode == 2
+    assert "expected a file that ends in .onnx" in done.stderr
+    assert list(tmp_path.iterdir()) == []
