@@ -61,6 +61,13 @@ def _why_array(part: Part, arch: Accelerator) -> list[str]:
     return found
 
 
+def _gathered(item: Gather) -> str:
+    """How many words a gather reads on chip, and how that is known."""
+    if item.least_reads == item.most_reads:
+        return f"samples read {item.most_reads:,} words on chip"
+    return f"data-dependent reads: {item.least_reads:,} to {item.most_reads:,} words on chip, the most is charged"
+
+
 def _note(plan: Plan, arch: Accelerator, stalls: dict[str, int], compute: int, issued: int) -> str:
     """Why the layer costs what it costs, in one line."""
     if not plan.parts:
@@ -79,10 +86,7 @@ def _note(plan: Plan, arch: Accelerator, stalls: dict[str, int], compute: int, i
         parts.append(f"{issued:,} MACs issued for {plan.node.macs:,}: borders or inserted zeros differ")
     for part in plan.parts:
         if isinstance(part.item, Gather):
-            parts.append(
-                f"data-dependent reads: {part.item.least_reads:,} to {part.item.most_reads:,} words on chip, "
-                "the most is charged"
-            )
+            parts.append(_gathered(part.item))
     total = plan.makespan
     if total:
         worst, cycles = max([("compute", compute), *stalls.items()], key=lambda pair: pair[1])

@@ -3,13 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import prod
 from typing import Any
+
+import numpy as np
 
 from accelsim.arch import Accelerator
 from accelsim.errors import InputError, MappingError, nearest
+from accelsim.execute.gathers import GATHERS
 from accelsim.graph import LayerGraph, Node
-from accelsim.layers import ConvTranspose, Gather, Move, VectorWork, WorkItem
+from accelsim.layers import (
+    ConvTranspose,
+    DeformConv2d,
+    Gather,
+    Move,
+    PSRoIPool,
+    RoIAlign,
+    RoIPool,
+    VectorWork,
+    WorkItem,
+)
 from accelsim.mapper.search import OBJECTIVES, Mapped, Objective, map_problem
 from accelsim.mapping.chunks import VectorJob
 from accelsim.problem import Problem
@@ -103,12 +117,38 @@ def vector_job(node: Node, item: VectorWork | Move | Gather) -> VectorJob:
     )  # fmt: skip
 
 
-def lower(node: Node, arch: Accelerator) -> tuple[WorkItem, ...]:
-    """The work items of a layer on a machine."""
+def lower(node: Node, arch: Accelerator, reads: int | None = None) -> tuple[WorkItem, ...]:
+    """The work items of a layer on a machine; `reads` are measured on-chip reads of a gather."""
     assert node.layer is not None
     if isinstance(node.layer, ConvTranspose) and arch.transposed_conv == "zero_insertion":
         return node.layer.lower_zero_insertion(node.input_shapes)
-    return node.layer.lower(node.input_shapes)
+    items = node.layer.lower(node.input_shapes)
+    if reads is None:
+        return items
+    return tuple(
+        replace(item, least_reads=reads, most_reads=reads) if isinstance(item, Gather) else item for item in items
+    )
+
+
+def measured_reads(node: Node, graph: LayerGraph) -> int | None:
+    """On-chip reads of a sampling layer whose offsets or regions are known (given values of an input or a constant).
+
+    Counted by sampling one channel (one per offset group or bin); all channels read alike.
+    """
+    layer = node.layer
+    if not isinstance(layer, DeformConv2d | RoIPool | PSRoIPool | RoIAlign):
+        return None
+    source = graph.node(node.inputs[1])
+    given = graph.values.get(source.weight_key or source.name, {}).get("value")
+    if given is None:
+        return None
+    groups = layer.offset_groups if isinstance(layer, DeformConv2d) else 1
+    few = prod(layer.out_size) if isinstance(layer, PSRoIPool) else groups
+    n, c, *sizes = node.input_shapes[0]
+    tensors = [np.zeros((n, few, *sizes)), np.asarray(given, float).reshape(source.shape)]
+    tensors += [np.zeros(shape) for shape in node.input_shapes[2:]]
+    rule = next(rule for kind, rule in GATHERS.items() if isinstance(layer, kind))
+    return int(rule(layer, tensors)[1]) * (c // few)
 
 
 def _plan_part(node: Node, item: WorkItem, arch: Accelerator, options: Options, cache: Cache, kept: str) -> Part:
@@ -126,14 +166,16 @@ def _plan_part(node: Node, item: WorkItem, arch: Accelerator, options: Options, 
     return Part(item, stream, recurrence.run(stream, arch.dram, arch.clock_hz), job=job)
 
 
-def plan_layer(node: Node, arch: Accelerator, options: Options, cache: Cache, kept: str = "") -> Plan:
+def plan_layer(
+    node: Node, arch: Accelerator, options: Options, cache: Cache, kept: str = "", reads: int | None = None
+) -> Plan:
     """Lower and map one layer; equal work is mapped once per cache.
 
     Raises:
         MappingError: it does not fit; the message names the layer and the machine.
     """
     try:
-        parts = tuple(_plan_part(node, item, arch, options, cache, kept) for item in lower(node, arch))
+        parts = tuple(_plan_part(node, item, arch, options, cache, kept) for item in lower(node, arch, reads))
         return Plan(node, parts, arch, kept)
     except MappingError as error:
         raise MappingError(
@@ -169,7 +211,7 @@ def _plan_all(
         mine = chosen.get(node.weight_key) if node.params else None
         kept = "" if mine is None else "loaded" if mine.first == number else "resident"
         seen = narrowed(arch, node.weight_key if kept else "", number, chosen)
-        plans.append(plan_layer(node, seen, options, cache, kept))
+        plans.append(plan_layer(node, seen, options, cache, kept, measured_reads(node, graph)))
         if progress is not None:
             progress(node.name)
     return tuple(plans)

@@ -15,11 +15,14 @@ import numpy as np
 from accelsim.graph.graph import LayerGraph, Node
 from accelsim.layers import (
     GELU,
+    Activation,
     Add,
     Affine,
     ChannelShuffle,
     Clip,
     Concat,
+    Conv,
+    Flatten,
     GlobalPool,
     HardSigmoid,
     HardSwish,
@@ -342,8 +345,39 @@ def _apply(graph: LayerGraph, matches: dict[str, Found]) -> LayerGraph:
     return LayerGraph(graph.name, graph.batch, kept, graph.outputs, aliases, values)
 
 
+def _squeeze_excite(g: _Graph, node: Node) -> set[str]:
+    """Nodes of `x gate(W act(W mean(x)))` that ends in `node`; empty if it does not."""
+    if not _is(node, "mul") or len(node.inputs) != 2:
+        return set()
+    for x, gate in (node.inputs, node.inputs[::-1]):
+        names, here, products = {node.name}, g.graph.node(gate), 0
+        if not isinstance(here.layer, Sigmoid | HardSigmoid):
+            continue
+        while isinstance(here.layer, Activation | Conv | Linear | Reshape | Flatten) and len(names) < 10:
+            names.add(here.name)
+            products += isinstance(here.layer, Conv | Linear)
+            here = g.source(here)
+        if isinstance(here.layer, GlobalPool) and here.inputs == (x,) and products == 2:
+            return names | {here.name}
+    return set()
+
+
+def _mark_blocks(graph: LayerGraph) -> LayerGraph:
+    """Note squeeze-and-excite blocks at their parts, which run on different units and so stay apart."""
+    lookup, notes = _Graph(graph), dict[str, str]()
+    for node in graph.layers:
+        notes.update(dict.fromkeys(_squeeze_excite(lookup, node), f"squeeze-and-excite {node.name}"))
+    if not notes:
+        return graph
+    marked = tuple(
+        replace(node, folded=(*node.folded, notes[node.name])) if node.name in notes else node
+        for node in graph.sequence
+    )
+    return LayerGraph(graph.name, graph.batch, marked, graph.outputs, graph.aliases, graph.values)
+
+
 def recognise_chains(graph: LayerGraph) -> LayerGraph:
-    """Replace every chain by its layer, until none is left."""
+    """Replace every chain by its layer, until none is left, and note squeeze-and-excite blocks."""
     for rule in RULES:
         while True:
             lookup, matches, used = _Graph(graph), dict[str, Found](), set[str]()
@@ -358,4 +392,4 @@ def recognise_chains(graph: LayerGraph) -> LayerGraph:
             if not matches:
                 break
             graph = _apply(graph, matches)
-    return graph
+    return _mark_blocks(graph)

@@ -267,3 +267,11 @@ def test_a_batch_that_the_file_does_not_have(tmp_path: Path) -> None:
         load_model(str(path), 3)
     with pytest.raises(InputError, match="an ONNX file takes no parameters"):
         load_model(f"{path}:size=3")
+
+
+def test_squeeze_and_excite_is_noted_at_its_parts() -> None:
+    net = Network("se")
+    graph = net.build(net.squeeze_excite(net.input(8, 5, 5), 2))
+    again = from_onnx(to_onnx(graph, all_tensors(graph)), "again")
+    assert {n.folded for n in again.layers} == {(f"squeeze-and-excite {again.layers[-1].name}",)}
+    assert len(again.layers) == 6
