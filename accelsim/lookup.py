@@ -193,6 +193,13 @@ def _blame(found: Found, error: Exception) -> str:
     return f"{place}: {type(error).__name__}: {' '.join(str(error).split())}"
 
 
+def _as_text(build: Any, params: dict[str, Any]) -> dict[str, Any]:
+    """Numbers given for parameters that are text (`version=1.1`) as text."""
+    signature = inspect.signature(build).parameters
+    texts = {name for name in params if name in signature and isinstance(signature[name].default, str)}
+    return {name: str(v) if name in texts and isinstance(v, int | float) else v for name, v in params.items()}
+
+
 def _check_params(build: Any, params: dict[str, Any], shown: str) -> None:
     signature = inspect.signature(build)
     known = [name for name in signature.parameters if name != "batch"]
@@ -245,7 +252,7 @@ def load_model(spec: str, batch: int = 1, shapes: Shapes | None = None) -> tuple
         )
     found = _read(entry.path, entry.path.name)
     build = _run_file(found)
-    params = {**entry.params, **given}
+    params = _as_text(build, {**entry.params, **given})
     _check_params(build, params, found.shown)
     try:
         graph = build(batch=batch, **params)

@@ -1,8 +1,9 @@
 """ShuffleNet v1 (Zhang et al., CVPR 2018, arXiv 1707.01083, tables 1 to 5), groups 1 to 8, any width, with SE.
 
-`megvii` takes the stems of the authors' code and a classifier without bias. The published 0.5x with 4 groups does not
-divide into its groups: the nearest widths that do are built, and the network's name says so. `shallow` halves the units
-of every stage (table 6's shallower nets; the number of units is assumed, so its name says approximate).
+`megvii` takes the stems of the authors' code and a classifier without bias. Where a width does not divide into the
+groups, as the published 0.5x with 4 groups, the nearest widths that do are built, and the network's name says so.
+`shallow` halves the units of every stage (table 6's shallower nets; the number of units is assumed, so its name says
+approximate). `se` squeezes and excites the output of a whole unit, after its sum or concatenation and ReLU.
 """
 
 from accelsim.graph import Handle, LayerGraph, Network
@@ -34,9 +35,8 @@ def stem_channels(width: float, groups: int, megvii: bool) -> int:
     return 48 if width >= 2 else 24
 
 
-def divisible(channels: float, groups: int) -> int:
-    """The nearest number whose quarter divides into the groups."""
-    step = 4 * groups
+def divisible(channels: float, step: int) -> int:
+    """The nearest multiple of `step`."""
     return max(step, int(channels / step + 0.5) * step)
 
 
@@ -49,12 +49,9 @@ def unit(net: Network, x: Handle, out: int, stride: int, groups: int, first: boo
         y = net.channel_shuffle(y, groups)
     y = net.batch_norm(net.conv(y, inside, 3, stride=stride, pad=1, groups=inside, bias=False))
     y = net.batch_norm(net.conv(y, branch, 1, groups=groups, bias=False))
-    if stride == 2:
-        y = net.concat(net.avg_pool(x, 3, stride=2, pad=1), y)
-    elif not se:
-        y = net.add(x, y)
-    y = net.relu(y) if not se else net.squeeze_excite(y, out // 16)
-    return net.relu(net.add(x, y)) if se and stride == 1 else y
+    y = net.concat(net.avg_pool(x, 3, stride=2, pad=1), y) if stride == 2 else net.add(x, y)
+    y = net.relu(y)
+    return net.squeeze_excite(y, max(1, out // 16)) if se else y
 
 
 def build(
@@ -73,17 +70,20 @@ def build(
         raise ValueError(f"groups {groups}, expected one of {sorted(WIDTHS)}")
     if width <= 0:
         raise ValueError(f"width {width}, expected a number above 0")
-    wanted = WIDTHS[groups] * width
-    outs = [divisible(wanted * 2**stage, groups) for stage in range(3)]
+    # quarters of the outputs are divided into the groups, and so is what stage 2 adds to the stem
+    wanted = [WIDTHS[groups] * width * 2**stage for stage in range(3)]
+    outs = [divisible(out, 4 * groups) for out in wanted]
+    published = stem_channels(width, groups, megvii)
+    stem = divisible(published, groups)
     name = f"shufflenet_v1-{width:g}x-g{groups}"
-    if any(out != wanted * 2**stage for stage, out in enumerate(outs)):
+    if outs != wanted or stem != published:
         name += "-nearest"
     if shallow:
         name += "-shallow-approximate"
     net = Network(name, batch=batch)
     x = net.input(3, size, size)
     with net.scope("stem"):
-        x = net.conv(x, stem_channels(width, groups, megvii), 3, stride=2, pad=1, bias=False)
+        x = net.conv(x, stem, 3, stride=2, pad=1, bias=False)
         x = net.max_pool(net.relu(net.batch_norm(x)), 3, stride=2, pad=1)
     for stage, (out, units) in enumerate(zip(outs, UNITS, strict=True)):
         for number in range(units // 2 if shallow else units):

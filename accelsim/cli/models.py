@@ -106,8 +106,10 @@ def coverage(out: Out = "", json: Json = "") -> None:
     elif out:
         say(f"{found.passed} of {found.covered} covered tests pass; written to {out}")
     else:
-        rows = [[r.operator, r.layer, f"{r.passed}/{r.tests}", r.lowers] for r in found.rows]
-        columns = [("ONNX operator", False), ("layer", False), ("tests", True), ("lowers to", False)]
+        rows = [[r.operator, r.layer, f"{r.passed}/{r.tests}", str(r.simulated), r.lowers] for r in found.rows]
+        columns = [
+            ("ONNX operator", False), ("layer", False), ("tests", True), ("simulated", True), ("lowers to", False)
+        ]  # fmt: skip
         print_table(f"{found.passed} of {found.covered} covered tests pass", columns, rows)
 
 

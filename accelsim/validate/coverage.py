@@ -17,9 +17,12 @@ from accelsim.execute.floating import all_tensors, run_float
 from accelsim.formats.onnx_in import from_onnx, supported
 from accelsim.graph import LayerGraph
 from accelsim.layers import Gather, Move, VectorWork
+from accelsim.lookup import load_arch
+from accelsim.pipeline import run
 from accelsim.problem import Problem
 
 Numbers = NDArray[Any]
+MACHINE = "edge_os_32x32"
 
 # numbers of other widths are the machine's business; these operators have no layer
 NOT_COUNTED = ("Cast", "CastLike", "Constant", "Shape", "Size", "If")
@@ -34,22 +37,24 @@ REASONS = {
 
 @dataclass(frozen=True)
 class Result:
-    """One test: which operators it has, and why it failed (empty: it passed)."""
+    """One test: which operators it has, why it failed (empty: it passed), and what simulating it says (empty: fine)."""
 
     name: str
     operators: tuple[str, ...]
     error: str
     layers: tuple[str, ...] = ()
     lowers: tuple[str, ...] = ()
+    trouble: str = ""
 
 
 @dataclass(frozen=True)
 class Row:
-    """One ONNX operator: tests with it as the only operator, those that pass, its layers and work items."""
+    """One ONNX operator: tests with it alone, those that pass, those simulated, its layers and work items."""
 
     operator: str
     tests: int
     passed: int
+    simulated: int
     layer: str
     lowers: str
 
@@ -69,7 +74,8 @@ class Coverage:
         return {
             "covered": self.covered, "passed": self.passed,
             "operators": [
-                {"operator": r.operator, "tests": r.tests, "passed": r.passed, "layer": r.layer, "lowers": r.lowers}
+                {"operator": r.operator, "tests": r.tests, "passed": r.passed, "simulated": r.simulated,
+                 "layer": r.layer, "lowers": r.lowers}
                 for r in self.rows
             ],
             "failures": [{"test": f.name, "reason": f.error} for f in self.failures],
@@ -123,11 +129,20 @@ def _one(name: str, model: Any, data: Iterable[tuple[Sequence[Any], Sequence[Any
         for inputs, outputs in data:
             graph = compare(model, inputs, outputs)
         layers, lowers = ((), ()) if graph is None else _kinds(graph)
-        return Result(name, operators, "", layers, lowers)
+        return Result(name, operators, "", layers, lowers, "" if graph is None else _simulate(graph))
     except (AccelsimError, AssertionError, ValueError, TypeError) as error:
         text = " ".join(str(error).split())
         reason = next((why for mark, why in REASONS.items() if mark in text), text[:120])
         return Result(name, operators, reason)
+
+
+def _simulate(graph: LayerGraph) -> str:
+    """Run the graph on a machine under all laws; what is wrong, empty if nothing."""
+    try:
+        run(load_arch(MACHINE)[0], graph)
+    except AccelsimError as error:
+        return str(error)
+    return ""
 
 
 def node_results() -> Iterator[Result]:
@@ -177,7 +192,8 @@ def measure(progress: Callable[[str], None] | None = None) -> Coverage:
         layers = sorted({layer for r in mine for layer in r.layers})
         lowers = sorted({kind for r in mine for kind in r.lowers})
         passed = sum(not r.error for r in mine)
-        rows.append(Row(operator, len(mine), passed, ", ".join(layers), ", ".join(lowers)))
+        ran = sum(not r.error and not r.trouble for r in mine)
+        rows.append(Row(operator, len(mine), passed, ran, ", ".join(layers), ", ".join(lowers)))
     sets = []
     for name in ("pytorch-converted", "pytorch-operator"):
         found = list(set_results(name))
@@ -199,12 +215,12 @@ def coverage_md(found: Coverage) -> str:
         f"{single[0]} of {single[1]}",
         *(f"- {name}: {passed} of {tests}" for name, passed, tests in found.sets),
         "",
-        "Tests with one operator: passed, layer that computes it (the reference), what it lowers to (all of which the "
-        "simulator runs). Operators without a test of their own stand in chains or files.",
+        "Tests with one operator: passed, layer that computes it (the reference), what it lowers to, and how many ran "
+        f"on `{MACHINE}` under all laws. Operators without a test of their own stand in chains or files.",
         "",
-        "| ONNX operator | tests passed | reference | lowers to |",
-        "|---|---|---|---|",
-        *(f"| {r.operator} | {r.passed} of {r.tests} | {r.layer} | {r.lowers} |" for r in found.rows),
+        "| ONNX operator | tests passed | reference | lowers to | simulated |",
+        "|---|---|---|---|---|",
+        *(f"| {r.operator} | {r.passed} of {r.tests} | {r.layer} | {r.lowers} | {r.simulated} |" for r in found.rows),
         "",
         "## Covered tests that do not pass",
         "",

@@ -29,6 +29,7 @@ LONG = (
     "densenet201:size=64", "efficientnet_b1:size=64", "efficientnet_b2:size=64", "efficientnet_b3:size=64",
     "efficientnet_b4:size=64", "efficientnet_b5:size=64", "efficientnet_b6:size=64", "efficientnet_b7:size=64",
     "convnext_tiny:size=64", "convnext_small:size=32", "convnext_base:size=32", "convnext_large:size=32",
+    "convnext_xlarge:size=32",
     "shufflenet_v1_g1:size=64", "shufflenet_v1_g2:size=64", "shufflenet_v1_g4:size=64", "shufflenet_v1_g8:size=64",
     "shufflenet_v2_x0_5:size=64", "shufflenet_v2_x1_5:size=64", "shufflenet_v2_x2_0:size=64", "shiftresnet56",
     "shiftresnet110", "shiftnet_b:size=64", "deform_resnet101:size=64", "deform_resnet101_res5c:size=64",

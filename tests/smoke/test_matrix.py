@@ -10,7 +10,7 @@ from accelsim.proof import Proof
 
 ARCHS = ("eyeriss", "tpu_v1", "edge_os_32x32")
 MODELS = ("mobilenet_v2", "resnet18", "resnet50", "resnet50_v1", "alexnet", "vgg16", "mlp", "rnn")
-MACS = {model: load_model(model)[0].macs for model in MODELS}
+MACS = {model: load_model(model)[0].macs for model in (*MODELS, "shufflenet_v1", "efficientnet_b0", "densenet121")}
 
 
 def check_run(arch: str, model: str, batch: int = 1) -> None:
@@ -23,7 +23,15 @@ def check_run(arch: str, model: str, batch: int = 1) -> None:
 
 @pytest.mark.parametrize(
     ("arch", "model"),
-    [("eyeriss", "mobilenet_v2"), ("tpu_v1", "rnn"), ("edge_os_32x32", "resnet18"), ("eyeriss", "mlp")],
+    [
+        ("eyeriss", "mobilenet_v2"),
+        ("tpu_v1", "rnn"),
+        ("edge_os_32x32", "resnet18"),
+        ("eyeriss", "mlp"),
+        ("eyeriss", "shufflenet_v1"),
+        ("tpu_v1", "efficientnet_b0"),
+        ("edge_os_32x32", "densenet121"),
+    ],
 )
 def test_diagonal(arch: str, model: str) -> None:
     check_run(arch, model)

@@ -131,3 +131,20 @@ def test_a_file_that_is_not_text(tmp_path: Path) -> None:
     path.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(InputError, match="it is not UTF-8 text"):
         find_arch(str(path))
+
+
+def test_numbers_for_text_parameters_are_text() -> None:
+    assert load_model("squeezenet1_0:version=1.1")[0].params == load_model("squeezenet1_1")[0].params
+    with pytest.raises(InputError, match="version '2.0', expected one of"):
+        load_model("squeezenet1_0:version=2.0")
+
+
+@pytest.mark.parametrize("groups", [1, 2, 3, 4, 8])
+@pytest.mark.parametrize("width", [0.25, 0.5, 0.75, 1.0, 1.5, 2.0])
+@pytest.mark.parametrize("megvii", [False, True])
+def test_every_shufflenet_builds_and_says_if_it_is_not_as_published(groups: int, width: float, megvii: bool) -> None:
+    graph = load_model(f"shufflenet_v1:groups={groups},width={width},megvii={megvii}")[0]
+    assert graph.node("stage2.1.concat1").shape[1] % (4 * groups) == 0
+    assert (
+        graph.name.endswith("-nearest") or width * {1: 144, 2: 200, 3: 240, 4: 272, 8: 384}[groups] % (4 * groups) == 0
+    )

@@ -192,7 +192,8 @@ def test_local_functions_are_expanded() -> None:
 @pytest.mark.parametrize(
     ("nodes", "message"),
     [
-        ([node("NonZero", "x")], r"node 'nonzero_y' \(NonZero, opset 21\): this operator cannot be simulated"),
+        ([node("NonZero", "x")],
+         r"node 'nonzero_y' \(NonZero, opset 21\): this operator cannot be simulated; the closest one"),
         ([node("Relu", "nothing")], "reads 'nothing', which no node before it makes"),
         ([node("Relu", "b", "a"), node("Relu", "a", "b"), node("Add", "x b")],
          "the graph has a cycle: relu_a -> relu_b"),
@@ -201,6 +202,8 @@ def test_local_functions_are_expanded() -> None:
         ([node("Conv", "x x")], "computed by the network; it must be a weight"),
         ([node("MaxPool", "x", kernel_shape=[9, 9])], "window does not fit an input of 4 x 5"),
         ([helper.make_node("Relu", ["x"], ["y"], name="far", domain="com.far")], "operator of domain 'com.far'"),
+        ([node("Relu", "x", "a"), node("Tanh", "x", "a"), node("Relu", "a")],
+         "'a' is made twice, by node 'tanh_a' too"),
         ([node("Split", "x", "a", axis=9), node("Relu", "a")], "axis 9, expected -4 to 3"),
     ],
 )  # fmt: skip
@@ -275,3 +278,18 @@ def test_squeeze_and_excite_is_noted_at_its_parts() -> None:
     again = from_onnx(to_onnx(graph, all_tensors(graph)), "again")
     assert {n.folded for n in again.layers} == {(f"squeeze-and-excite {again.layers[-1].name}",)}
     assert len(again.layers) == 6
+
+
+def test_bombs_are_not_unfolded() -> None:
+    """A few words that ask for terabytes of constants."""
+    for nodes, tensors in (
+        ([node("ConstantOfShape", "s", "c"), node("Add", "x c")], {"s": np.array([10**6, 10**6])}),
+        ([node("Expand", "one s", "c"), node("Add", "x c")], {"one": np.float32(1), "s": np.array([10**6, 10**6])}),
+        (
+            [node("Range", "a b c", "r"), node("Add", "x r")],
+            {"a": np.array(0), "b": np.array(10**12), "c": np.array(1)},
+        ),
+        ([node("Tile", "one s", "c"), node("Add", "x c")], {"one": np.ones(1), "s": np.array([10**12])}),
+    ):
+        with pytest.raises(InputError, match=r"makes a constant of \d+ words, at most"):
+            from_onnx(model(nodes, **tensors), "bomb")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -128,6 +130,24 @@ def _evaluate(ctx: Context, node: NodeProto, arrays: dict[str, Numbers]) -> Any:
     return ReferenceEvaluator(node, opsets={"": ctx.opset}).run(None, arrays)
 
 
+def _made_words(node: NodeProto, given: list[Numbers]) -> int:
+    """Words of the constant that a node would make, for those that can make many from few."""
+    if node.op_type == "ConstantOfShape" and given:
+        return prod(int(n) for n in given[0].ravel())
+    if node.op_type == "Expand" and len(given) > 1:
+        return max(1, given[0].size) * prod(int(n) for n in given[1].ravel())
+    if node.op_type == "Tile" and len(given) > 1:
+        return max(1, given[0].size) * prod(int(n) for n in given[1].ravel())
+    if node.op_type == "Range" and len(given) == 3 and float(given[2].ravel()[0]) != 0:
+        start, stop, step = (float(v.ravel()[0]) for v in given)
+        return max(0, int((stop - start) / step))
+    if node.op_type == "Pad" and len(given) > 1:
+        return max(1, given[0].size) * (1 + sum(abs(int(n)) for n in given[1].ravel()))
+    if node.op_type == "OneHot" and len(given) > 1:
+        return max(1, given[0].size) * abs(int(given[1].ravel()[0]))
+    return 0
+
+
 def _fold(ctx: Context, node: NodeProto) -> bool:
     """Evaluate a node of constants; False if it is not one."""
     arrays: dict[str, Numbers] = {}
@@ -136,6 +156,9 @@ def _fold(ctx: Context, node: NodeProto) -> bool:
         if array is None:
             return False
         arrays[name] = array
+    words = _made_words(node, [arrays[name] for name in node.input if name])
+    if words > FOLDED_WORDS:
+        raise ctx.fail(f"makes a constant of {words} words, at most {FOLDED_WORDS} are folded")
     try:
         axes = ctx.attr("axes")
         if node.op_type in ("Squeeze", "Unsqueeze") and axes is not None:
@@ -195,8 +218,8 @@ def _walk(ctx: Context, nodes: Iterable[NodeProto]) -> None:
             if not _fold(ctx, node):
                 IMPORTERS[node.op_type](ctx)
         else:
-            hint = nearest(node.op_type, supported())
-            raise ctx.fail(f"this operator cannot be simulated; {hint}")
+            closest = get_close_matches(node.op_type, supported(), 1, 0.0)[0]
+            raise ctx.fail(f"this operator cannot be simulated; the closest one that can is {closest}")
 
 
 def _ordered(graph: GraphProto, shown: str) -> list[NodeProto]:
@@ -208,10 +231,11 @@ def _ordered(graph: GraphProto, shown: str) -> list[NodeProto]:
     import networkx as nx
 
     makers: dict[str, int] = {}
+    given = {t.name for t in graph.initializer} | {i.name for i in graph.input}
     for i, node in enumerate(graph.node):
-        for name in node.output:
-            if name in makers and name:
-                raise InputError(f"{shown}: two nodes make {name!r}")
+        for name in filter(None, node.output):
+            if name in makers or name in given:
+                raise InputError(f"{shown}: {name!r} is made twice, by node {node.name or node.op_type!r} too")
             makers[name] = i
     digraph: nx.DiGraph[int] = nx.DiGraph()
     digraph.add_nodes_from(range(len(graph.node)))
