@@ -59,8 +59,8 @@ def problems(draw: st.DrawFn, most: int = 5) -> Problem:
 
     kernel, stride, dilation = triple(1, 3, 1), triple(1, 3, 1), triple(1, 2, 1)
     pad, out, extra = triple(0, 2, 0), triple(1, most, 1), triple(-2, 1, 0)
-    if deep:
-        kernel, out = (min(2, kernel[0]), *kernel[1:]), (min(3, out[0]), *out[1:])
+    if deep:  # no larger than without depth: a walk visits every word of every step
+        kernel, out = tuple(min(2, k) for k in kernel), tuple(min(2, o) for o in out)
     in_size = tuple(
         max(1, (o - 1) * s + d * (k - 1) + 1 - p + e)
         for o, s, d, k, p, e in zip(out, stride, dilation, kernel, pad, extra, strict=True)

@@ -16,6 +16,7 @@ def run_onnx(model: onnx.ModelProto, inputs: dict[str, np.ndarray]) -> list[np.n
     """Outputs of a model in onnxruntime."""
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
+    options.intra_op_num_threads = 1
     session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
     wanted = {i.name for i in session.get_inputs()}
     return list(session.run(None, {name: value for name, value in inputs.items() if name in wanted}))

@@ -135,7 +135,7 @@ def test_a_file_that_is_not_text(tmp_path: Path) -> None:
 
 def test_numbers_for_text_parameters_are_text() -> None:
     assert load_model("squeezenet1_0:version=1.1")[0].params == load_model("squeezenet1_1")[0].params
-    with pytest.raises(InputError, match="version '2.0', expected one of"):
+    with pytest.raises(InputError, match=r"version '2\.0', expected one of"):
         load_model("squeezenet1_0:version=2.0")
 
 
