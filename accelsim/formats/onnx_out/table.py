@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import TensorProto
 
-from accelsim.formats.onnx_out import regions, sequences
+from accelsim.formats.onnx_out import regions, sequences, windows
 from accelsim.formats.onnx_out.context import Context
 from accelsim.graph import Node
 from accelsim.layers import (
@@ -80,72 +80,6 @@ from accelsim.layers import (
 
 Tensors = dict[str, NDArray[np.float64]]
 Exporter = Callable[[Context, Node, Tensors], None]
-
-
-def _weights(ctx: Context, node: Node, tensors: Tensors, *names: str) -> list[str]:
-    """Initializers of the tensors that exist, shared between layers of one weight key."""
-    return [ctx.tensor(tensors[name], shared=(node.weight_key, name)) for name in names if name in tensors]
-
-
-def _conv(ctx: Context, node: Node, tensors: Tensors) -> None:
-    layer = node.layer
-    assert isinstance(layer, Conv)
-    ctx.op(
-        "Conv", node.inputs[0], *_weights(ctx, node, tensors, "weight", "bias"), out=node.name,
-        kernel_shape=layer.kernel, strides=layer.stride, pads=layer.pads, dilations=layer.dilation, group=layer.groups,
-    )  # fmt: skip
-
-
-def _conv_transpose(ctx: Context, node: Node, tensors: Tensors) -> None:
-    layer = node.layer
-    assert isinstance(layer, ConvTranspose)
-    ctx.op(
-        "ConvTranspose", node.inputs[0], *_weights(ctx, node, tensors, "weight", "bias"), out=node.name,
-        kernel_shape=layer.kernel, strides=layer.stride, pads=layer.pads, dilations=layer.dilation, group=layer.groups,
-        output_padding=layer.output_padding,
-    )  # fmt: skip
-
-
-def _deform(ctx: Context, node: Node, tensors: Tensors) -> None:
-    layer = node.layer
-    assert isinstance(layer, DeformConv2d)
-    weight, *bias = _weights(ctx, node, tensors, "weight", "bias")
-    mask = [node.inputs[2]] if layer.masked else []
-    extra = [bias[0] if bias else "", *mask] if bias or mask else []
-    ctx.op(
-        "DeformConv", node.inputs[0], weight, node.inputs[1], *extra, out=node.name, kernel_shape=layer.conv.kernel,
-        strides=layer.conv.stride, pads=layer.conv.pads, dilations=layer.conv.dilation, group=layer.conv.groups,
-        offset_group=layer.offset_groups,
-    )  # fmt: skip
-
-
-def _linear(ctx: Context, node: Node, tensors: Tensors) -> None:
-    weights = _weights(ctx, node, tensors, "weight", "bias")
-    if len(node.shape) == 2:
-        ctx.op("Gemm", node.inputs[0], *weights, out=node.name, transB=1)
-        return
-    turned = ctx.op("Transpose", weights[0], perm=[1, 0])
-    product = ctx.op("MatMul", node.inputs[0], turned, out="" if len(weights) > 1 else node.name)
-    if len(weights) > 1:
-        ctx.op("Add", product, weights[1], out=node.name)
-
-
-def _pool(ctx: Context, node: Node, _: Tensors) -> None:
-    layer = node.layer
-    assert isinstance(layer, MaxPool2d | AvgPool | LpPool)
-    kind = {MaxPool2d: "MaxPool", AvgPool: "AveragePool", LpPool: "LpPool"}[type(layer)]
-    ctx.op(
-        kind, node.inputs[0], out=node.name, kernel_shape=layer.kernel, strides=layer.stride, pads=layer.pads,
-        dilations=layer.dilation, ceil_mode=int(layer.ceil_mode), p=layer.p if isinstance(layer, LpPool) else None,
-        count_include_pad=int(layer.count_include_pad) if isinstance(layer, AvgPool) else None,
-    )  # fmt: skip
-
-
-def _global(ctx: Context, node: Node, _: Tensors) -> None:
-    layer = node.layer
-    assert isinstance(layer, GlobalPool)
-    kind = {"avg": "GlobalAveragePool", "max": "GlobalMaxPool", "lp": "GlobalLpPool"}[layer.kind]
-    ctx.op(kind, node.inputs[0], out=node.name, p=layer.p if layer.kind == "lp" else None)
 
 
 def _plain(kind: str, **names: str) -> Exporter:
@@ -236,44 +170,6 @@ def _where(ctx: Context, node: Node, _: Tensors) -> None:
     ctx.op("Where", ctx.cast(condition, TensorProto.BOOL), *others, out=node.name)
 
 
-def _prelu(ctx: Context, node: Node, tensors: Tensors) -> None:
-    ctx.op("PRelu", node.inputs[0], *_weights(ctx, node, tensors, "slope"), out=node.name)
-
-
-def _batch_norm(ctx: Context, node: Node, tensors: Tensors) -> None:
-    assert isinstance(node.layer, BatchNorm2d)
-    names = _weights(ctx, node, tensors, "gamma", "beta", "mean", "var")
-    ctx.op("BatchNormalization", node.inputs[0], *names, out=node.name, epsilon=node.layer.eps)
-
-
-def _layer_norm(ctx: Context, node: Node, tensors: Tensors) -> None:
-    layer = node.layer
-    assert isinstance(layer, LayerNorm)
-    x, axis = node.inputs[0], layer.axis % len(node.shape)
-    names = _weights(ctx, node, tensors, "gamma", "beta")
-    if layer.centre:
-        if not layer.affine:
-            names = [ctx.tensor(np.ones(layer.row(node.input_shapes))), *names]
-        ctx.op("LayerNormalization", x, *names, out=node.name, axis=axis, epsilon=layer.eps)
-        return
-    mean = ctx.op("ReduceMean", ctx.op("Mul", x, x), ctx.ints(*range(axis, len(node.shape))), keepdims=1)
-    root = ctx.op("Sqrt", ctx.op("Add", mean, ctx.scalar(layer.eps)))
-    found = ctx.op("Div", x, root, out="" if names else node.name)
-    for i, name in enumerate(names, start=1):
-        found = ctx.op(
-            "Mul" if i == 1 and layer.affine else "Add", found, name, out=node.name if i == len(names) else ""
-        )
-
-
-def _group_norm(ctx: Context, node: Node, tensors: Tensors) -> None:
-    assert isinstance(node.layer, GroupNorm)
-    names = _weights(ctx, node, tensors, "gamma", "beta")
-    ctx.op(
-        "GroupNormalization", node.inputs[0], *names, out=node.name, num_groups=node.layer.groups,
-        epsilon=node.layer.eps,
-    )  # fmt: skip
-
-
 def _softmax(ctx: Context, node: Node, _: Tensors) -> None:
     layer = node.layer
     assert isinstance(layer, Softmax)
@@ -315,7 +211,7 @@ def _view(ctx: Context, node: Node, _: Tensors) -> None:
 
 
 def _parameter(ctx: Context, node: Node, tensors: Tensors) -> None:
-    ctx.op("Identity", *_weights(ctx, node, tensors, "value"), out=node.name)
+    ctx.op("Identity", *windows.weights(ctx, node, tensors, "value"), out=node.name)
 
 
 def _slice(ctx: Context, node: Node, _: Tensors) -> None:
@@ -383,16 +279,16 @@ def _resize(ctx: Context, node: Node, _: Tensors) -> None:
 
 
 EXPORTERS: dict[Any, Exporter] = {
-    Conv: _conv,
-    ConvTranspose: _conv_transpose,
-    DeformConv2d: _deform,
-    Linear: _linear,
+    Conv: windows.conv,
+    ConvTranspose: windows.conv_transpose,
+    DeformConv2d: windows.deform,
+    Linear: windows.linear,
     MatMul: _plain("MatMul"),
     Einsum: _plain("Einsum", equation="equation"),
-    MaxPool2d: _pool,
-    AvgPool: _pool,
-    LpPool: _pool,
-    GlobalPool: _global,
+    MaxPool2d: windows.pool,
+    AvgPool: windows.pool,
+    LpPool: windows.pool,
+    GlobalPool: windows.global_pool,
     ReLU: _plain("Relu"),
     ReLU6: _clip,
     Clip: _clip,
@@ -410,13 +306,13 @@ EXPORTERS: dict[Any, Exporter] = {
     Softplus: _plain("Softplus"),
     ThresholdedReLU: _plain("ThresholdedRelu", alpha="alpha"),
     Unary: _unary,
-    PReLU: _prelu,
+    PReLU: windows.prelu,
     Add: _binary,
     Binary: _binary,
     Where: _where,
-    BatchNorm2d: _batch_norm,
-    LayerNorm: _layer_norm,
-    GroupNorm: _group_norm,
+    BatchNorm2d: windows.batch_norm,
+    LayerNorm: windows.layer_norm,
+    GroupNorm: windows.group_norm,
     LocalResponseNorm: _plain("LRN", size="size", alpha="alpha", beta="beta", bias="bias"),
     Softmax: _softmax,
     LpNorm: _plain("LpNormalization", axis="axis", p="p"),
