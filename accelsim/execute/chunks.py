@@ -28,7 +28,6 @@ from accelsim.layers import (
     Gather,
     GRUReset,
     GRUState,
-    Layer,
     LSTMOutput,
     LSTMState,
     Pad,
@@ -90,7 +89,7 @@ def _prelu(_: PReLU, parts: list[Array], place: Index, node: Node, w: Tensors) -
     return np.maximum(parts[0], 0.0) + slope * np.minimum(parts[0], 0.0)
 
 
-POINTWISE: dict[type[Layer], Pointwise] = {
+POINTWISE: dict[Any, Pointwise] = {
     Activation: lambda layer, parts, *_: activate(parts[0], layer),
     Add: _chosen,
     Binary: _chosen,

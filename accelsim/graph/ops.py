@@ -5,6 +5,7 @@ from __future__ import annotations
 from accelsim.errors import InputError
 from accelsim.graph.builder import Builder, Handle
 from accelsim.layers import (
+    CONVS,
     ELU,
     GELU,
     NMS,
@@ -16,9 +17,7 @@ from accelsim.layers import (
     ChannelShuffle,
     Clip,
     Concat,
-    Conv1d,
     Conv2d,
-    Conv3d,
     ConvTranspose,
     DeformConv2d,
     DepthToSpace,
@@ -36,6 +35,7 @@ from accelsim.layers import (
     MatMul,
     MaxPool2d,
     Pad,
+    PadMode,
     PReLU,
     PSRoIPool,
     Reduce,
@@ -87,7 +87,7 @@ class Ops(Builder):
         """A convolution to `channels` output channels, 1-D to 3-D as the input is; `pad` also `same` (TensorFlow's and
         ONNX's SAME_UPPER) or `same_lower`."""
         rank = len(x.shape) - 2
-        kind: type[Conv1d] | type[Conv2d] | type[Conv3d] = {1: Conv1d, 3: Conv3d}.get(rank, Conv2d)  # type: ignore[assignment]
+        kind = CONVS.get(rank, Conv2d)
         rank = kind.rank
         sizes = _each(kernel, rank), _each(stride, rank), _each(dilation, rank)
         if isinstance(pad, str):
@@ -278,7 +278,7 @@ class Ops(Builder):
         """The given indices along an axis."""
         return self.add_layer(Take(axis, indices, (len(indices),)), x, stem="gather", name=name)
 
-    def pad(self, x: Handle, *pads: int, mode: str = "constant", value: float = 0.0, name: Name = None) -> Handle:
+    def pad(self, x: Handle, *pads: int, mode: PadMode = "constant", value: float = 0.0, name: Name = None) -> Handle:
         """Borders: befores of every dim, then afters."""
         return self.add_layer(Pad(pads, mode, value), x, stem="pad", name=name)
 

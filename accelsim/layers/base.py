@@ -18,7 +18,10 @@ class Layer(ABC):
     Every method takes the shapes of all inputs and raises `InputError` if they do not fit the layer.
     """
 
-    op: str
+    @property
+    @abstractmethod
+    def op(self) -> str:
+        """Operator name; most layers have it as a class attribute."""
 
     @abstractmethod
     def output_shape(self, inputs: Sequence[Shape]) -> Shape:

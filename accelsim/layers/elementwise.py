@@ -20,7 +20,10 @@ SERIES = 4
 class Activation(Layer):
     """A function of one element; `lane_ops` lane operations each."""
 
-    lane_ops: int = 1
+    @property
+    def lane_ops(self) -> int:
+        """Lane operations per element; a class attribute where it is not 1."""
+        return 1
 
     def output_shape(self, inputs: Sequence[Shape]) -> Shape:
         """The shape of the input."""
@@ -182,18 +185,23 @@ UNARY = {
 
 @dataclass(frozen=True)
 class Unary(Activation):
-    """A function of one element by name: `op` is one of `UNARY` (`round` goes half to even, `cast_int` towards 0)."""
+    """A function of one element by name, one of `UNARY` (`round` goes half to even, `cast_int` towards 0)."""
 
-    op: str
+    function: str
 
     def __post_init__(self) -> None:
-        if self.op not in UNARY:
-            raise InputError(f"function {self.op!r}; {nearest(self.op, UNARY)}")
+        if self.function not in UNARY:
+            raise InputError(f"function {self.function!r}; {nearest(self.function, UNARY)}")
 
     @property
-    def lane_ops(self) -> int:  # type: ignore[override]
+    def op(self) -> str:
+        """The function's name."""
+        return self.function
+
+    @property
+    def lane_ops(self) -> int:
         """Lane operations per element."""
-        return UNARY[self.op]
+        return UNARY[self.function]
 
 
 @dataclass(frozen=True)
@@ -261,16 +269,21 @@ BINARY = {
 
 @dataclass(frozen=True)
 class Binary(_Joined):
-    """A function of two broadcast tensors by name: `op` is one of `BINARY`; `max`, `min`, `mul` take more than two.
+    """A function of two broadcast tensors by name, one of `BINARY`; `max`, `min`, `mul` take more than two.
 
     Comparisons and logic give 1 for true and 0 for false; `div_int` rounds towards 0.
     """
 
-    op: str
+    function: str
 
     def __post_init__(self) -> None:
-        if self.op not in BINARY:
-            raise InputError(f"function {self.op!r}; {nearest(self.op, BINARY)}")
+        if self.function not in BINARY:
+            raise InputError(f"function {self.function!r}; {nearest(self.function, BINARY)}")
+
+    @property
+    def op(self) -> str:
+        """The function's name."""
+        return self.function
 
     def output_shape(self, inputs: Sequence[Shape]) -> Shape:
         """The common shape."""

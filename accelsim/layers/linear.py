@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
@@ -69,9 +70,9 @@ class Product:
 
 
 class _TwoTensors(Layer):
+    @abstractmethod
     def product(self, inputs: Sequence[Shape]) -> Product | None:
         """Letters and roles; None if it is no product of two tensors."""
-        raise NotImplementedError
 
     def macs(self, inputs: Sequence[Shape]) -> int:
         """batch x rows x columns x reduction; 0 if there are not two inputs."""

@@ -123,7 +123,7 @@ class GlobalPool(Layer):
     p: int = 2
 
     @property
-    def op(self) -> str:  # type: ignore[override]
+    def op(self) -> str:
         """`global_avg_pool`, `global_max_pool` or `global_lp_pool`."""
         return f"global_{self.kind}_pool"
 

@@ -3,6 +3,7 @@ sequence, one per step for the state, so step t waits for step t-1."""
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
@@ -16,9 +17,17 @@ from accelsim.layers.work import VectorWork, WorkItem
 class _Cell(Layer):
     """Inputs whose last dims are given multiples of the hidden size."""
 
-    widths: tuple[int, ...] = ()
-    used: tuple[int, ...] = ()
     lane_ops = 1
+
+    @property
+    @abstractmethod
+    def widths(self) -> tuple[int, ...]:
+        """Sizes of the inputs in hidden sizes."""
+
+    @property
+    @abstractmethod
+    def used(self) -> tuple[int, ...]:
+        """Gates read of every input."""
 
     def output_shape(self, inputs: Sequence[Shape]) -> Shape:
         """(..., H), the shape of the last input."""
@@ -96,11 +105,11 @@ class GRUState(_Cell):
     lane_ops = 4 + 3 * SERIES + 3
 
     @property
-    def widths(self) -> tuple[int, ...]:  # type: ignore[override]
+    def widths(self) -> tuple[int, ...]:
         """Sizes of the inputs in hidden sizes."""
         return (3, 2, 1, 1) if self.reset_first else (3, 3, 1)
 
     @property
-    def used(self) -> tuple[int, ...]:  # type: ignore[override]
+    def used(self) -> tuple[int, ...]:
         """Gates read of every input."""
         return (2, 1, 1, 1) if self.reset_first else (3, 3, 1)

@@ -31,7 +31,7 @@ class Reduce(Layer):
             raise InputError(f"reduction {self.kind!r}; {nearest(self.kind, REDUCTIONS)}")
 
     @property
-    def op(self) -> str:  # type: ignore[override]
+    def op(self) -> str:
         """`reduce_` and the kind."""
         return f"reduce_{self.kind}"
 

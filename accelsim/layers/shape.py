@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
+from typing import Literal, get_args
 
 from accelsim.errors import InputError
 from accelsim.layers.base import Layer, Shape, axes_of, broadcast, one, positive
 from accelsim.layers.work import Gather, Move, WorkItem
+
+PadMode = Literal["constant", "reflect", "edge", "wrap"]
 
 
 class View(Layer):
@@ -242,12 +245,12 @@ class Pad(Rearrange):
     """Borders of (befores..., afters...) words per dim: `constant`, `reflect`, `edge` or `wrap`; negative ones crop."""
 
     pads: tuple[int, ...]
-    mode: str = "constant"
+    mode: PadMode = "constant"
     value: float = 0.0
     op = "pad"
 
     def __post_init__(self) -> None:
-        if self.mode not in ("constant", "reflect", "edge", "wrap"):
+        if self.mode not in get_args(PadMode):
             raise InputError(f"pad: mode {self.mode!r}, expected constant, reflect, edge or wrap")
 
     def output_shape(self, inputs: Sequence[Shape]) -> Shape:

@@ -18,6 +18,7 @@ from accelsim.pipeline import run
 from accelsim.plan import Options, plan_network
 from accelsim.problem import gemm_problem
 from accelsim.proof import verify
+from accelsim.report import RunReport
 from accelsim.residency import narrowed, residency
 from accelsim.sim.build import build_stream
 from accelsim.traffic import count
@@ -28,8 +29,8 @@ from tests.agreement.test_executors import tensors
 EDGE = load_arch("edge_os_32x32")[0]
 
 
-def dram(report: object, operand: str) -> int:
-    return int(report.totals.traffic["DRAM"][operand].read_bits)  # type: ignore[attr-defined]
+def dram(report: RunReport, operand: str) -> int:
+    return report.totals.traffic["DRAM"][operand].read_bits
 
 
 def test_recurrent_weights_are_loaded_once() -> None:

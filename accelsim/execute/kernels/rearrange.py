@@ -42,7 +42,8 @@ def pad(layer: Pad, x: Array) -> Array:
     widths = [(max(0, b), max(0, a)) for b, a in zip(befores, afters, strict=True)]
     if layer.mode == "constant":
         return np.pad(x[crop], widths, constant_values=layer.value)
-    return np.pad(x[crop], widths, mode=layer.mode)  # type: ignore[call-overload, no-any-return]
+    found: Array = np.pad(x[crop], widths, mode=layer.mode)
+    return found
 
 
 def depth_to_space(layer: DepthToSpace, x: Array) -> Array:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
 from accelsim.errors import InputError
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
 
 MOST_BYTES = 2**31
 
 
-def parse_model(data: bytes, shown: str) -> object:
+def parse_model(data: bytes, shown: str) -> ModelProto:
     """A ModelProto from bytes.
 
     Raises:
@@ -31,10 +35,10 @@ def parse_model(data: bytes, shown: str) -> object:
     return model
 
 
-def _external(model: object, folder: Path, shown: str) -> int:
+def _external(model: ModelProto, folder: Path, shown: str) -> int:
     """Check every external tensor: inside the model's folder, there, and long enough; their bytes in total."""
     total = 0
-    for tensor in model.graph.initializer:  # type: ignore[attr-defined]
+    for tensor in model.graph.initializer:
         if not tensor.external_data:
             continue
         entries = {entry.key: entry.value for entry in tensor.external_data}
@@ -56,7 +60,7 @@ def _external(model: object, folder: Path, shown: str) -> int:
     return total
 
 
-def read_model(path: Path, shown: str) -> tuple[object, str]:
+def read_model(path: Path, shown: str) -> tuple[ModelProto, str]:
     """A ModelProto from a file, external tensors (inside its folder only) included, and the file's SHA-256.
 
     Raises:
@@ -77,7 +81,7 @@ def read_model(path: Path, shown: str) -> tuple[object, str]:
         raise InputError(f"{shown}: {total} bytes of external weights, at most 2 GiB are read")
     if total:
         try:
-            load_external_data_for_model(model, str(path.parent))  # type: ignore[arg-type]
+            load_external_data_for_model(model, str(path.parent))
         except Exception as error:
             raise InputError(f"{shown}: external data cannot be read: {error}") from None
     return model, hashlib.sha256(data).hexdigest()

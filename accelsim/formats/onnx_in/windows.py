@@ -32,6 +32,7 @@ from accelsim.layers import (
     Unary,
     same_pads,
 )
+from accelsim.problem import Op
 
 
 def _window(
@@ -137,8 +138,8 @@ def _pool(ctx: Context) -> None:
 
 
 def _global(ctx: Context) -> None:
-    kind = {"GlobalAveragePool": "avg", "GlobalMaxPool": "max", "GlobalLpPool": "lp"}[ctx.node.op_type]
-    ctx.give(ctx.add(GlobalPool(kind, ctx.attr("p", 2)), ctx.handle(0)))  # type: ignore[arg-type]
+    kinds: dict[str, Op] = {"GlobalAveragePool": "avg", "GlobalMaxPool": "max", "GlobalLpPool": "lp"}
+    ctx.give(ctx.add(GlobalPool(kinds[ctx.node.op_type], ctx.attr("p", 2)), ctx.handle(0)))
 
 
 def _batch_norm(ctx: Context) -> None:
