@@ -8,7 +8,7 @@ decoder that is fed its own outputs; Sutskever et al., arXiv 1409.3215). Product
 layer; products with the state are one per step, with shared weights: step t waits for step t-1.
 """
 
-from accelsim.graph import Handle, LayerGraph, Network
+from accelsim.graph import GATES, Handle, LayerGraph, Network
 
 VARIANTS = {
     "rnn": {},
@@ -28,8 +28,6 @@ VARIANTS = {
     "gru_bidirectional": {"cell": "gru", "layers": 2, "bidirectional": True},
     "gru_seq2seq": {"cell": "gru", "form": "seq2seq"},
 }
-
-GATES = {"rnn": 1, "gru": 3, "lstm": 4}
 
 
 def lecture(net: Network, steps: int, inputs: int, hidden: int, outputs: int, form: str) -> Handle:

@@ -59,6 +59,8 @@ def _headline(report: RunReport) -> str:
 def _verdict(report: RunReport) -> str:
     """Two sentences: what takes the time and what takes the energy."""
     totals = report.totals
+    if not totals.energy_fj:
+        return "**Nothing to do.** Every layer is a view of the same words in the same order; nothing moves."
     time = {"compute": totals.compute_cycles, **totals.stall_cycles}
     cause, cycles = max(time.items(), key=lambda pair: pair[1])
     part, energy = max(totals.energy_fj.items(), key=lambda pair: pair[1])

@@ -24,6 +24,9 @@ from accelsim.graph.ops import Name, Ops
 from accelsim.layers import GRUReset, GRUState, LSTMOutput, LSTMState
 
 GATES = {"rnn": 1, "gru": 3, "lstm": 4}
+# endings of the weight keys of a cell: peepholes of i f and of o; a GRU's gates r z, and n of the reset state
+PEEPHOLES = (".peephole_if", ".peephole_o")
+RESET_FIRST = (".gates_rz", ".gates_n")
 
 
 class Network(Ops):
@@ -101,21 +104,28 @@ class Network(Ops):
             ordered = outputs[::-1] if reverse else outputs
             return (self.concat(*ordered, axis=1, name="states") if steps > 1 else ordered[0]), held
 
-    def cell(self, kind: str, seen: Handle, own: Handle, held: list[Handle]) -> list[Handle]:
-        """The next state(s) from the gates of x and of h, and the state(s) before."""
+    def cell(
+        self, kind: str, seen: Handle, own: Handle, held: list[Handle], *, peephole: str = ""
+    ) -> list[Handle]:  # fmt: skip
+        """The next state(s) from the gates of x and of h, and the state(s) before; `peephole` names the weights with
+        which an LSTM's gates see its state, shared by all steps (`PEEPHOLES`)."""
         if kind == "rnn":
             return [self.tanh(self.add(seen, own, name="sum"), name="h")]
         if kind == "gru":
             return [self.add_layer(GRUState(), seen, own, held[0], stem="h", name="h")]
-        c = self.add_layer(LSTMState(), seen, own, held[1], stem="c", name="c")
-        return [self.add_layer(LSTMOutput(), seen, own, c, stem="h", name="h"), c]
+        keys = [peephole + part if peephole else "" for part in PEEPHOLES]
+        c = self.add_layer(LSTMState(bool(peephole)), seen, own, held[1], stem="c", name="c", share=keys[0])
+        return [self.add_layer(LSTMOutput(bool(peephole)), seen, own, c, stem="h", name="h", share=keys[1]), c]
 
-    def gru_reset_first(self, gates: Handle, hidden: int, held: Handle, share: str) -> Handle:
-        """A GRU step whose reset gate comes before the product with the state."""
-        own = self.linear(held, 2 * hidden, name="gates_rz", share=f"{share}_rz")
-        reset = self.add_layer(GRUReset(), gates, own, held, stem="reset", name="reset")
-        fresh = self.linear(reset, hidden, name="gates_n", share=f"{share}_n")
-        return self.add_layer(GRUState(True), gates, own, fresh, held, stem="h", name="h")
+    def gru_reset_first(self, seen: Handle, held: Handle, share: str, *, bias: bool = True) -> Handle:
+        """A GRU step whose reset gate comes before the product with the state; weights are shared as `share` and
+        `RESET_FIRST` say."""
+        hidden = held.shape[-1]
+        gates, fresh = (share + part for part in RESET_FIRST)
+        own = self.linear(held, 2 * hidden, bias=bias, name="gates_rz", share=gates)
+        reset = self.add_layer(GRUReset(), seen, own, held, stem="reset", name="reset")
+        new = self.linear(reset, hidden, bias=bias, name="gates_n", share=fresh)
+        return self.add_layer(GRUState(True), seen, own, new, held, stem="h", name="h")
 
     def last(self, x: Handle, *, name: Name = None) -> Handle:
         """The last step of (N, T, H)."""

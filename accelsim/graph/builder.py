@@ -41,6 +41,7 @@ class Builder:
         self._counts: Counter[str] = Counter()
         self._scopes: list[str] = []
         self._values: dict[str, dict[str, Any]] = {}
+        self._keys: dict[str, str] = {}
 
     @contextmanager
     def scope(self, name: str) -> Iterator[None]:
@@ -62,6 +63,7 @@ class Builder:
         """An input of the given shape, to which the batch is added in front unless `batched` is false."""
         node = Node(self._name("input", name), None, (), (self.batch, *shape) if batched else shape)
         self._nodes.append(node)
+        self._keys[node.name] = node.name
         return Handle(node.name, node.shape)
 
     def add_layer(self, layer: Layer, *inputs: Handle, stem: str, name: str | None = None, share: str = "") -> Handle:
@@ -75,6 +77,7 @@ class Builder:
             raise InputError(f"{self.name}: layer {full}: {error}") from None
         sources = tuple(handle.name for handle in inputs)
         self._nodes.append(Node(full, layer, sources, shape, shapes, share or full, params, macs))
+        self._keys[full] = share or full
         return Handle(full, shape)
 
     def parameter(self, *shape: int, trained: bool = True, name: str | None = None) -> Handle:
@@ -90,9 +93,12 @@ class Builder:
         self.set_values(handle, value=array)
         return handle
 
-    def set_values(self, handle: Handle, **tensors: Any) -> None:
-        """Give a layer's parameters or constants (an input: its `value`) their values, in place of random ones."""
-        key = next(node.weight_key or node.name for node in reversed(self._nodes) if node.name == handle.name)
+    def set_values(self, target: Handle | str, **tensors: Any) -> None:
+        """Give a layer's parameters or constants (an input: its `value`) their values, in place of random ones.
+
+        `target` is the layer, or the name under which layers share their weights.
+        """
+        key = target if isinstance(target, str) else self._keys[target.name]
         self._values.setdefault(key, {}).update(tensors)
 
     def build(self, *outputs: Handle) -> LayerGraph:

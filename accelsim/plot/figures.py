@@ -11,6 +11,7 @@ from accelsim.report import LayerResult, RunReport
 COLOURS = (
     "#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#bbbbbb", "#222255", "#997700", "#994455",
 )  # fmt: skip
+MOST_BARS = 120  # more layers become areas, and only some are named: bars would be thinner than pixels
 STYLE: Any = {"svg.hashsalt": "accelsim", "font.size": 9, "axes.spines.top": False, "axes.spines.right": False}
 
 
@@ -28,6 +29,25 @@ def _costly(report: RunReport) -> list[LayerResult]:
     return [layer for layer in report.results if layer.cycles]
 
 
+def _bars(axes: Any, heights: list[float], base: list[float], colour: str, label: str) -> None:
+    """One part of every layer: bars, or a stepped area if there are too many."""
+    spots = range(len(heights))
+    if len(heights) <= MOST_BARS:
+        axes.bar(spots, heights, bottom=base, color=colour, label=label, width=0.8)
+        return
+    tops = [b + h for b, h in zip(base, heights, strict=True)]
+    axes.fill_between(spots, base, tops, step="mid", color=colour, label=label, linewidth=0)
+    axes.set_ylim(bottom=0)
+
+
+def _legend(axes: Any, count: int, **where: Any) -> None:
+    """Inside where there is room; outside if there are too many layers to look for it."""
+    if count <= MOST_BARS:
+        axes.legend(fontsize=8, frameon=False, **where)
+    else:
+        axes.figure.legend(fontsize=8, frameon=False, loc="outside right upper")
+
+
 def _stack(axes: Any, layers: list[LayerResult], parts: Callable[[LayerResult], dict[str, int]], scale: float) -> None:
     """Stacked bars of a figure that splits into named parts; one colour per part, largest part first."""
     totals: dict[str, int] = {}
@@ -39,14 +59,16 @@ def _stack(axes: Any, layers: list[LayerResult], parts: Callable[[LayerResult], 
     for number, name in enumerate(names):
         heights = [parts(layer).get(name, 0) * scale for layer in layers]
         colour = COLOURS[number % len(COLOURS)]
-        axes.bar(range(len(layers)), heights, bottom=base, color=colour, label=name.replace("_", " "), width=0.8)
+        _bars(axes, heights, base, colour, name.replace("_", " "))
         base = [b + h for b, h in zip(base, heights, strict=True)]
-    axes.legend(fontsize=8, frameon=False)
+    _legend(axes, len(layers))
 
 
 def _layer_axis(axes: Any, layers: list[LayerResult]) -> None:
-    axes.set_xticks(range(len(layers)), [layer.name for layer in layers], rotation=90, fontsize=7)
-    axes.set_xlabel("layer")
+    every = max(1, -(-len(layers) // MOST_BARS))
+    shown = range(0, len(layers), every)
+    axes.set_xticks(shown, [layers[i].name for i in shown], rotation=90, fontsize=7)
+    axes.set_xlabel("layer" if every == 1 else f"layer (every {every}th is named)")
     axes.set_xlim(-0.6, len(layers) - 0.4)
 
 
@@ -77,15 +99,15 @@ def utilisation_figure(report: RunReport) -> Any:
     """Issued MACs over PEs x cycles, per array layer, with the share of PEs that are active at all."""
     layers = [layer for layer in _costly(report) if layer.unit == "array"]
     figure, axes = _new(len(layers))
-    spots = range(len(layers))
+    none = [0.0] * len(layers)
     active = [100 * layer.active_pes / report.machine.pes for layer in layers]
-    axes.bar(spots, active, color="#dddddd", width=0.8, label="active PEs")
-    axes.bar(spots, [100 * layer.utilization for layer in layers], color=COLOURS[0], width=0.8, label="utilisation")
+    _bars(axes, active, none, "#dddddd", "active PEs")
+    _bars(axes, [100 * layer.utilization for layer in layers], none, COLOURS[0], "utilisation")
     _layer_axis(axes, layers)
     axes.set_ylabel("share of PEs x cycles [%]")
     axes.set_ylim(0, 112)
     axes.set_yticks(range(0, 101, 20))
-    axes.legend(fontsize=8, frameon=False, loc="upper left", ncols=2)
+    _legend(axes, len(layers), loc="upper left", ncols=2)
     axes.set_title(f"Array utilisation per layer: {report.model} on {report.machine.name}, batch {report.batch}")
     return figure
 

@@ -12,7 +12,7 @@ import numpy as np
 from accelsim.formats.onnx_in.context import Context, Numbers
 from accelsim.formats.onnx_in.rules import Importer
 from accelsim.graph import Handle
-from accelsim.layers import GRUState, Linear, LSTMOutput, LSTMState
+from accelsim.graph.blocks import PEEPHOLES, RESET_FIRST
 
 ORDER = {"RNN": (0,), "LSTM": (0, 2, 3, 1), "GRU": (1, 0, 2)}
 CELL = {"RNN": "rnn", "LSTM": "lstm", "GRU": "gru"}
@@ -82,68 +82,46 @@ def _run(ctx: Context, x: Handle, tensors: _Direction, held: list[Handle], index
 ]:  # fmt: skip
     """(states by step, last states) of one direction over x (B, T, I)."""
     kind, net = ctx.node.op_type, ctx.net
-    hidden, steps = held[0].shape[-1], x.shape[1]
-    width = hidden * len(ORDER[kind])
-    tag = f".{'backward' if reverse else 'forward'}{index}"
-    after = bool(kind != "GRU" or ctx.attr("linear_before_reset", 0))
-    gates = ctx.add(
-        Linear(width, tensors.has_bias), x, suffix=f"{tag}.input_gates", weight=tensors.w, bias=tensors.w_bias
-    )
-    share = f"{gates.name}.state"
+    steps, bias = x.shape[1], tensors.has_bias
+    width = held[0].shape[-1] * len(ORDER[kind])
+    reset_first = kind == "GRU" and not ctx.attr("linear_before_reset", 0)
     found: list[Handle] = [x] * steps
-    for t in reversed(range(steps)) if reverse else range(steps):
-        at = f"{tag}.t{t + 1}"
-        seen = net.slice(gates, 1, t, t + 1, squeeze=True, name=ctx.layer_name(f"{at}.gates_x"))
-        if not after:
-            held = [_reset_first(ctx, seen, held[0], tensors, share, at)]
-        else:
-            own = ctx.add(
-                Linear(width, tensors.has_bias), held[0], suffix=f"{at}.gates_h", share=share, weight=tensors.r,
-                bias=tensors.r_bias,
-            )  # fmt: skip
-            held = _cell(ctx, seen, own, held, tensors, at, share)
-        found[t] = held[0]
+    with net.scope(ctx.layer_name(f".{'backward' if reverse else 'forward'}{index}")):
+        gates = net.linear(x, width, bias=bias, name="input_gates")
+        share = gates.name.removesuffix("input_gates") + "state"
+        _set_weights(ctx, gates, share, tensors, reset_first)
+        for t in reversed(range(steps)) if reverse else range(steps):
+            with net.scope(f"t{t + 1}"):
+                seen = net.slice(gates, 1, t, t + 1, squeeze=True, name="gates_x")
+                if reset_first:
+                    held = [net.gru_reset_first(seen, held[0], share, bias=bias)]
+                else:
+                    own = net.linear(held[0], width, bias=bias, name="gates_h", share=share)
+                    held = net.cell(CELL[kind], seen, own, held, peephole=share if ctx.has(7) else "")
+            found[t] = held[0]
     return found, held
 
 
-def _cell(
-    ctx: Context, seen: Handle, own: Handle, held: list[Handle], tensors: _Direction, at: str, share: str
-) -> list[Handle]:
-    kind = ctx.node.op_type
-    if kind == "RNN":
-        total = ctx.net.add(seen, own, name=ctx.layer_name(f"{at}.sum"))
-        return [ctx.net.tanh(total, name=ctx.layer_name(f"{at}.h"))]
-    if kind == "GRU":
-        return [ctx.add(GRUState(), seen, own, held[0], suffix=f"{at}.h")]
-    peep = tensors.peephole
-    has = ctx.has(7)
-    c = ctx.add(
-        LSTMState(has), seen, own, held[1], suffix=f"{at}.c", share=f"{share}.pc",
-        peephole=None if peep is None else peep[[0, 2]],
-    )  # fmt: skip
-    h = ctx.add(
-        LSTMOutput(has), seen, own, c, suffix=f"{at}.h", share=f"{share}.po",
-        peephole=None if peep is None else peep[[1]],
-    )  # fmt: skip
-    return [h, c]
-
-
-def _reset_first(ctx: Context, seen: Handle, held: Handle, tensors: _Direction, share: str, at: str) -> Handle:
-    """A GRU step whose reset gate comes before the product with the state."""
-    from accelsim.layers import GRUReset
-
-    hidden = held.shape[-1]
-    r, bias = tensors.r, tensors.r_bias
-    own = ctx.add(
-        Linear(2 * hidden, tensors.has_bias), held, suffix=f"{at}.gates_rz", share=f"{share}_rz",
-        weight=None if r is None else r[: 2 * hidden], bias=None if bias is None else bias[: 2 * hidden],
-    )  # fmt: skip
-    reset = ctx.add(GRUReset(), seen, own, held, suffix=f"{at}.reset")
-    fresh = ctx.add(
-        Linear(hidden, tensors.has_bias), reset, suffix=f"{at}.gates_n", share=f"{share}_n",
-        weight=None if r is None else r[2 * hidden :], bias=None if bias is None else bias[2 * hidden :],
-    )  # fmt: skip
-    return ctx.add(GRUState(True), seen, own, fresh, held, suffix=f"{at}.h")
+def _set_weights(ctx: Context, gates: Handle, share: str, tensors: _Direction, reset_first: bool) -> None:
+    """Known weights of a direction under the keys that its steps share."""
+    hidden = gates.shape[-1] // len(ORDER[ctx.node.op_type])
+    state = {"weight": tensors.r, "bias": tensors.r_bias}
+    found: list[tuple[Handle | str, dict[str, Numbers | None]]] = [
+        (gates, {"weight": tensors.w, "bias": tensors.w_bias})
+    ]
+    if reset_first:
+        cuts = slice(None, 2 * hidden), slice(2 * hidden, None)
+        for ending, rows in zip(RESET_FIRST, cuts, strict=True):
+            found.append((share + ending, {name: None if v is None else v[rows] for name, v in state.items()}))
+    else:
+        found.append((share, state))
+    if tensors.peephole is not None:  # ONNX's order is i o f
+        for ending, order in zip(PEEPHOLES, ([0, 2], [1]), strict=True):
+            found.append((share + ending, {"peephole": tensors.peephole[order]}))
+    for target, given in found:
+        known = {name: array for name, array in given.items() if array is not None}
+        if known:
+            ctx.net.set_values(target, **known)
 
 
 def _recurrent(ctx: Context) -> None:
