@@ -15,7 +15,7 @@ MOST_BARS = 120  # more layers become areas, and only some are named: bars would
 STYLE: Any = {"svg.hashsalt": "accelsim", "font.size": 9, "axes.spines.top": False, "axes.spines.right": False}
 
 
-def _new(count: int) -> tuple[Any, Any]:
+def new_figure(count: int) -> tuple[Any, Any]:
     """A figure wide enough for `count` layers, without any global state."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -75,7 +75,7 @@ def _layer_axis(axes: Any, layers: list[LayerResult]) -> None:
 def energy_figure(report: RunReport) -> Any:
     """Energy per layer by component and memory level, in microjoules."""
     layers = _costly(report)
-    figure, axes = _new(len(layers))
+    figure, axes = new_figure(len(layers))
     _stack(axes, layers, lambda layer: layer.energy_fj, 1e-9)
     _layer_axis(axes, layers)
     axes.set_ylabel("energy [µJ]")
@@ -86,7 +86,7 @@ def energy_figure(report: RunReport) -> Any:
 def latency_figure(report: RunReport) -> Any:
     """Time per layer by cause, in microseconds."""
     layers = _costly(report)
-    figure, axes = _new(len(layers))
+    figure, axes = new_figure(len(layers))
     scale = 1e6 / report.machine.clock_hz
     _stack(axes, layers, lambda layer: {"compute": layer.compute_cycles, **layer.stall_cycles}, scale)
     _layer_axis(axes, layers)
@@ -98,7 +98,7 @@ def latency_figure(report: RunReport) -> Any:
 def utilisation_figure(report: RunReport) -> Any:
     """Issued MACs over PEs x cycles, per array layer, with the share of PEs that are active at all."""
     layers = [layer for layer in _costly(report) if layer.unit == "array"]
-    figure, axes = _new(len(layers))
+    figure, axes = new_figure(len(layers))
     none = [0.0] * len(layers)
     active = [100 * layer.active_pes / report.machine.pes for layer in layers]
     _bars(axes, active, none, "#dddddd", "active PEs")
@@ -115,7 +115,7 @@ def utilisation_figure(report: RunReport) -> Any:
 def roofline_figure(report: RunReport) -> Any:
     """A dot per array layer: MACs per DRAM byte against GMAC/s, under the peak and the DRAM bandwidth."""
     layers = [layer for layer in _costly(report) if layer.unit == "array"]
-    figure, axes = _new(24)
+    figure, axes = new_figure(24)
     machine = report.machine
     peak = machine.pes * machine.clock_hz / 1e9
     bandwidth = machine.dram_bits_per_s / 8e9

@@ -1,0 +1,35 @@
+"""All validations by name; a new one is a file with `compare` and a line here."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from importlib import resources
+
+from accelsim.errors import InputError, nearest
+from accelsim.validate.types import Section
+
+SECTIONS: dict[str, str] = {}
+
+
+def data_text(name: str) -> str:
+    """A reference file of this package (`validate/data`)."""
+    return resources.files("accelsim.validate").joinpath("data", name).read_text(encoding="utf-8")
+
+
+def compare(name: str, rows: str = "") -> Section:
+    """Run one validation, on the rows of a file instead of our own if the validation takes any.
+
+    Raises:
+        InputError: no validation has this name, or it takes no rows.
+    """
+    if name not in SECTIONS:
+        raise InputError(f"no validation {name!r}; {nearest(name, SECTIONS)}")
+    module = importlib.import_module(SECTIONS[name])
+    if not rows:
+        found: Callable[[], Section] = module.compare
+        return found()
+    if not hasattr(module, "compare_rows"):
+        raise InputError(f"--rows {rows!r}: {name} takes no rows")
+    from_rows: Callable[[str], Section] = module.compare_rows
+    return from_rows(rows)
