@@ -1,9 +1,10 @@
-"""Writing results: files appear whole or not at all."""
+"""Writing results, whole or not at all, and reading the reference figures that come with the package."""
 
 from __future__ import annotations
 
 import os
 import tempfile
+from importlib import resources
 from pathlib import Path
 
 from accelsim.errors import InputError
@@ -18,6 +19,11 @@ def prepare(folder: Path) -> None:
         Path(name).unlink()
     except OSError as error:
         raise InputError(f"cannot write to the output folder {folder}: {error.strerror or error}") from None
+
+
+def reference_text(name: str) -> str:
+    """A reference file that validations compare with (`accelsim/validate/data`)."""
+    return resources.files("accelsim.validate").joinpath("data", name).read_text(encoding="utf-8")
 
 
 def write_all(folder: Path, files: dict[str, bytes]) -> list[Path]:

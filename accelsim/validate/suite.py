@@ -4,17 +4,11 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable
-from importlib import resources
 
 from accelsim.errors import InputError, nearest
 from accelsim.validate.types import Section
 
 SECTIONS: dict[str, str] = {}
-
-
-def data_text(name: str) -> str:
-    """A reference file of this package (`validate/data`)."""
-    return resources.files("accelsim.validate").joinpath("data", name).read_text(encoding="utf-8")
 
 
 def compare(name: str, rows: str = "") -> Section:
