@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from accelsim.errors import InputError
+from accelsim.formats.zeros import load_zeros
 from accelsim.lookup import Shapes, load_arch, load_model
 from accelsim.mapper.search import Objective
 from accelsim.pipeline import run as run_pipeline
@@ -24,6 +25,7 @@ def run(
     batch: int = 1,
     objective: Objective = "edp",
     input_shapes: Shapes | None = None,
+    zeros: str = "",
     progress: Callable[[str], None] | None = None,
 ) -> RunReport:
     """Simulate a network on a machine, both by name or file.
@@ -32,6 +34,8 @@ def run(
         arch: `eyeriss`, `eyeriss.yaml` or a path. model: `mobilenet_v2`, `mobilenet_v2:width=0.5` or `my_net.py`.
         objective: what the mapper minimises: `edp`, `energy` or `latency`.
         input_shapes: of an ONNX file's inputs with symbolic dims, by name.
+        zeros: CSV file with the shares of zero words of array layers (`layer,inputs,outputs`), for machines that skip
+            or code them.
 
     Raises:
         InputError: an unknown name or wrong file. MappingError: a layer does not fit the machine.
@@ -39,9 +43,8 @@ def run(
     machine, arch_file = load_arch(arch)
     graph, model_file = load_model(model, batch, input_shapes)
     sources = {arch_file.shown: arch_file.sha256, model_file.shown: model_file.sha256}
-    return run_pipeline(
-        machine, graph, Options(objective), model=_name(model), sources=sources, progress=progress
-    )  # fmt: skip
+    options = Options(objective, zeros=load_zeros(zeros) if zeros else ())
+    return run_pipeline(machine, graph, options, model=_name(model), sources=sources, progress=progress)
 
 
 def verify(

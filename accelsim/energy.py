@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from accelsim.arch import OPERANDS, Accelerator
+from accelsim.arch.encoding import DENSE, Zeros, stored_bits
 from accelsim.mapping import LinkCount
 
 
@@ -46,33 +47,46 @@ def stored_final_bits(arch: Accelerator, memory: str) -> int:
     return arch.precision.output_bits
 
 
-def array_traffic(counts: Iterable[LinkCount], arch: Accelerator, macs: int) -> LevelTraffic:
+def live_macs(arch: Accelerator, macs: int, zeros: Zeros) -> int:
+    """MACs that the PEs really do: all of them, or those whose input is not zero where the machine gates."""
+    return zeros.live(macs) if arch.array.zero_gating else macs
+
+
+def array_traffic(counts: Iterable[LinkCount], arch: Accelerator, macs: int, zeros: Zeros = DENSE) -> LevelTraffic:
     """Bits per level and operand of a mapped problem.
 
     At `PE`, arriving words are written to the spads and every MAC reads Inputs and Weights and reads and writes a
-    psum. `array` holds the deliveries over the wires: bits arriving at PEs as writes, psums leaving them as reads.
+    psum (a gated PE reads its input and nothing else). `array` holds the deliveries over the wires: bits arriving at
+    PEs as writes, psums leaving them as reads. Feature maps in DRAM are coded if the machine codes them.
     """
     table: LevelTraffic = {}
     precision = arch.precision
     for count in counts:
         if count.operand != "Outputs":
             bits = precision.read_bits(count.operand)
-            add_flow(table, count.parent, count.operand, Flow(read_bits=count.reads * bits))
+            read = count.reads * bits
+            if count.parent == "DRAM" and count.operand == "Inputs":
+                read = stored_bits(arch.dram.coding, count.reads, bits, zeros.inputs_ppm)
+            add_flow(table, count.parent, count.operand, Flow(read_bits=read))
             add_flow(table, count.child, count.operand, Flow(write_bits=count.deliveries * bits))
             if count.child == "PE":
                 add_flow(table, "array", count.operand, Flow(write_bits=count.deliveries * bits))
             continue
         psum = precision.psum_bits
-        written = count.psum_writes * psum + count.final_writes * stored_final_bits(arch, count.parent)
+        final = count.final_writes * stored_final_bits(arch, count.parent)
+        if count.parent == "DRAM":
+            final = stored_bits(arch.dram.coding, count.final_writes, precision.output_bits, zeros.outputs_ppm)
+        written = count.psum_writes * psum + final
         add_flow(table, count.parent, "Outputs", Flow(count.reads * psum, written))
         if count.child == "PE":
             add_flow(table, "array", "Outputs", Flow(count.sends * psum, count.deliveries * psum))
         else:
             left = count.psum_writes * psum + count.final_writes * stored_final_bits(arch, count.child)
             add_flow(table, count.child, "Outputs", Flow(left, count.deliveries * psum))
-    for operand in ("Inputs", "Weights"):
-        add_flow(table, "PE", operand, Flow(read_bits=macs * precision.read_bits(operand)))
-    add_flow(table, "PE", "Outputs", Flow(macs * precision.psum_bits, macs * precision.psum_bits))
+    live = live_macs(arch, macs, zeros)
+    add_flow(table, "PE", "Inputs", Flow(read_bits=macs * precision.input_bits))
+    add_flow(table, "PE", "Weights", Flow(read_bits=live * precision.weight_bits))
+    add_flow(table, "PE", "Outputs", Flow(live * precision.psum_bits, live * precision.psum_bits))
     return table
 
 
@@ -98,7 +112,10 @@ def vector_traffic(
 
 
 def energy_fj(table: LevelTraffic, arch: Accelerator, macs: int, vector_ops: int) -> dict[str, int]:
-    """Dynamic energy by component, in femtojoules: DRAM, each memory, `array` wires, `spad`, `MAC`, `vector`."""
+    """Dynamic energy by component, in femtojoules: DRAM, each memory, `array` wires, `spad`, `MAC`, `vector`.
+
+    `macs` are those that PEs really do (`live_macs`).
+    """
     found: dict[str, int] = {}
     for level, row in table.items():
         for operand, flow in row.items():
@@ -120,9 +137,12 @@ def energy_fj(table: LevelTraffic, arch: Accelerator, macs: int, vector_ops: int
 
 
 def leakage_fj(arch: Accelerator, cycles: int) -> dict[str, int]:
-    """Leakage and DRAM background energy over a makespan, charged once."""
+    """Leakage, clock network and DRAM background energy over a makespan, charged once."""
     on_chip = sum(m.leakage_fj_per_cycle for m in arch.memories) + arch.array.leakage_fj_per_cycle
-    return {"leakage": on_chip * cycles, "DRAM background": arch.dram.background_fj_per_cycle * cycles}
+    found = {"leakage": on_chip * cycles, "DRAM background": arch.dram.background_fj_per_cycle * cycles}
+    if arch.array.clock_fj_per_cycle:
+        found["clock"] = arch.array.clock_fj_per_cycle * cycles
+    return found
 
 
 def operand_order(row: Mapping[str, Flow]) -> list[str]:

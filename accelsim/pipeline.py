@@ -8,7 +8,7 @@ from dataclasses import replace
 import accelsim
 from accelsim.arch import Accelerator
 from accelsim.checks import check_compulsory, check_counts, check_ports, check_time, check_totals
-from accelsim.energy import LevelTraffic, array_traffic, energy_fj, leakage_fj, merge, vector_traffic
+from accelsim.energy import LevelTraffic, array_traffic, energy_fj, leakage_fj, live_macs, merge, vector_traffic
 from accelsim.graph import LayerGraph, optimise, own_params
 from accelsim.layers import Gather
 from accelsim.mapping.legality import active_pes
@@ -30,7 +30,7 @@ def _traffic(part: Part, arch: Accelerator) -> tuple[LevelTraffic, int, int]:
     assert part.mapped is not None and isinstance(part.item, Problem)
     if part.on_array:
         ops = part.post_ops * part.item.output.words
-        return array_traffic(part.mapped.counts, arch, part.item.macs), part.item.macs, ops
+        return array_traffic(part.mapped.counts, arch, part.item.macs, part.zeros), part.item.macs, ops
     counts = {(c.operand, c.child): c for c in part.mapped.counts}
     reads = counts["Inputs", memory].reads
     out = counts["Outputs", memory].final_writes
@@ -102,7 +102,8 @@ def _result(plan: Plan, arch: Accelerator, start: int, end: int, params: int) ->
     table = merge(t for t, _, _ in found)
     macs, ops = sum(m for _, m, _ in found), sum(o for _, _, o in found)
     compute, stalls = sum(c for c, _ in waits), add_up(s for _, s in waits)
-    energy = {**energy_fj(table, arch, macs, ops), **leakage_fj(arch, cycles)} if plan.parts else {}
+    live = sum(live_macs(arch, m, p.zeros) for (_, m, _), p in zip(found, plan.parts, strict=True))
+    energy = {**energy_fj(table, arch, live, ops), **leakage_fj(arch, cycles)} if plan.parts else {}
     mapped = [part.mapped for part in plan.parts if part.mapped is not None]
     array = [part.mapped for part in plan.parts if part.on_array and part.mapped is not None]
     return LayerResult(
@@ -193,6 +194,7 @@ def run(
             "fold": chosen.fold,
             "resident_weights": chosen.resident_weights,
             "schedule": "layerwise",
+            **({"zeros_ppm": {n: [z.inputs_ppm, z.outputs_ppm] for n, z in chosen.zeros}} if chosen.zeros else {}),
             "counting": rules,
         },
         sources=sources or {},

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from accelsim.arch import Accelerator
+from accelsim.arch.encoding import DENSE, Zeros
 from accelsim.errors import InputError, MappingError, nearest
 from accelsim.execute.gathers import GATHERS
 from accelsim.graph import LayerGraph, Node
@@ -44,11 +45,13 @@ class Options:
         objective: what the mapper minimises: `edp`, `energy` or `latency`.
         fold: run the graph passes (batch norm folding, activation fusion).
         resident_weights: weights that several layers share stay on chip between them if they fit.
+        zeros: shares of zero words of named array layers; what the machine saves on them is counted.
     """
 
     objective: Objective = "edp"
     fold: bool = True
     resident_weights: bool = True
+    zeros: tuple[tuple[str, Zeros], ...] = ()
 
     def __post_init__(self) -> None:
         if self.objective not in OBJECTIVES:
@@ -66,6 +69,7 @@ class Part:
     mapped: Mapped | None = None
     post_ops: int = 0
     job: VectorJob | None = None
+    zeros: Zeros = DENSE
 
     @property
     def on_array(self) -> bool:
@@ -154,13 +158,14 @@ def measured_reads(node: Node, graph: LayerGraph) -> int | None:
 def _plan_part(node: Node, item: WorkItem, arch: Accelerator, options: Options, cache: Cache, kept: str) -> Part:
     if isinstance(item, Problem):
         extra = post_ops(node) if item.op == "mac" else 0
-        key = (item, arch, options.objective, extra, kept)
+        zeros = dict(options.zeros).get(node.name, DENSE) if item.op == "mac" else DENSE
+        key = (item, arch, options.objective, extra, kept, zeros)
         if key not in cache:
             whole = frozenset({"Weights"} if kept else ())
             resident = frozenset({"Weights"} if kept == "resident" else ())
-            cache[key] = map_problem(item, arch, options.objective, extra, whole=whole, resident=resident)
+            cache[key] = map_problem(item, arch, options.objective, extra, whole=whole, resident=resident, zeros=zeros)
         mapped = cache[key]
-        return Part(item, mapped.simulated.stream, mapped.outcome, mapped, extra)
+        return Part(item, mapped.simulated.stream, mapped.outcome, mapped, extra, zeros=zeros)
     job = vector_job(node, item)
     stream = vector_stream(job, arch)
     return Part(item, stream, recurrence.run(stream, arch.dram, arch.clock_hz), job=job)
@@ -191,6 +196,7 @@ def plan_network(
     Weights that several layers share (steps of a recurrence) stay on chip from the first of them to the last, if they
     fit beside what the layers between need (`residency`).
     """
+    _check_zeros(graph, options)
     shared: Cache = {} if cache is None else cache
     chosen = residency(graph, arch) if options.resident_weights else {}
     while True:
@@ -200,6 +206,16 @@ def plan_network(
             if not chosen:
                 raise
             chosen.popitem()
+
+
+def _check_zeros(graph: LayerGraph, options: Options) -> None:
+    """Zero shares belong to layers of the array."""
+    names = {node.name: node for node in graph.layers}
+    for name, _ in options.zeros:
+        if name not in names:
+            raise InputError(f"zero shares: no layer {name!r} in {graph.name}; {nearest(name, names)}")
+        if not names[name].macs:
+            raise InputError(f"zero shares: layer {name!r} does no MACs; they apply to layers of the array")
 
 
 def _plan_all(

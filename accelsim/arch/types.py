@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from accelsim.arch.encoding import RunLength
 from accelsim.errors import InputError
 
 Dataflow = Literal["ws", "os", "is", "rs"]
@@ -78,7 +79,7 @@ class Dram:
     """Off-chip memory with a simple bandwidth and latency model.
 
     A transfer of b bits occupies the channel for `ceil(b * clock_hz / bandwidth_bits_per_s)` machine cycles; its
-    data arrive `latency_cycles` later.
+    data arrive `latency_cycles` later. `coding` shortens feature maps (inputs and finished outputs), not psums.
     """
 
     kind: str
@@ -87,6 +88,7 @@ class Dram:
     read_fj_per_bit: int
     write_fj_per_bit: int
     background_fj_per_cycle: int = 0
+    coding: RunLength | None = None
 
 
 @dataclass(frozen=True)
@@ -114,6 +116,8 @@ class PEArray:
         whole_weight_tiles: the stationary tile is loaded for all rows x cols, used or not.
         mac_fj: energy of one MAC. hop_fj_per_bit: energy of delivering a bit to one PE.
         leakage_fj_per_cycle: the whole array, charged for the makespan.
+        clock_fj_per_cycle: clock network and control of the chip, charged for the makespan.
+        zero_gating: a PE whose input is zero reads no weight, does no MAC and leaves its psum alone.
     """
 
     kind: Literal["systolic", "row_stationary"]
@@ -130,6 +134,8 @@ class PEArray:
     weight_double_buffer: bool = False
     whole_weight_tiles: bool = False
     leakage_fj_per_cycle: int = 0
+    clock_fj_per_cycle: int = 0
+    zero_gating: bool = False
 
     @property
     def pes(self) -> int:

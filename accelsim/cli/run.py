@@ -38,6 +38,9 @@ def run(
     out: Annotated[str, typer.Option("--out", "-o", help="Folder to write (default accelsim-out/MODEL-ARCH).")] = "",
     objective: Objective = Goal.edp,
     input_shape: InputShape = NONE,
+    zeros: Annotated[
+        str, typer.Option("--zeros", metavar="FILE.csv", help="Shares of zero words: layer,inputs,outputs.")
+    ] = "",
     json: Json = "",
 ) -> None:
     """Simulate a network on a machine; write report.json, layers.csv, summary.md and figures."""
@@ -57,7 +60,9 @@ def run(
     folder = Path(out) if out else Path("accelsim-out") / f"{safe}-{machine.name}"
     prepare(folder)
     with Bar("mapping", len(graph.layers)) as bar:
-        report = api.run(arch, model, batch=images, objective=objective.value, input_shapes=shapes, progress=bar.step)
+        report = api.run(
+            arch, model, batch=images, objective=objective.value, input_shapes=shapes, zeros=zeros, progress=bar.step
+        )
     files = {
         "report.json": to_json(report.as_dict()).encode(),
         "layers.csv": layers_csv(report).encode(),

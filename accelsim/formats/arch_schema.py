@@ -59,6 +59,13 @@ class PrecisionModel(_Model):
     outputs: Size
 
 
+class CodingModel(_Model):
+    """Run-length coding of feature maps: (run, level) pairs to a line."""
+
+    pairs: Count
+    line: Size
+
+
 class DramModel(_Model):
     """Off-chip memory: bandwidth and latency of its one channel."""
 
@@ -68,6 +75,7 @@ class DramModel(_Model):
     read_energy: EnergyPerBit
     write_energy: EnergyPerBit
     background_power: Power = "0 mW"
+    coding: CodingModel | None = None
 
 
 class HoldModel(_Model):
@@ -144,6 +152,8 @@ class ArrayModel(_Model):
     mac_energy: Energy
     hop_energy: EnergyPerBit
     leakage: Power = "0 mW"
+    clock_power: Power = "0 mW"
+    zero_gating: Flag = False
     weight_double_buffer: Flag = False
     whole_weight_tiles: Flag = False
 

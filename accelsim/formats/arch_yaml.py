@@ -12,6 +12,7 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from accelsim import units
 from accelsim.arch import OPERANDS, Accelerator, Dram, Hold, MemoryLevel, PEArray, Precision, Spad, VectorUnit
+from accelsim.arch.encoding import RunLength
 from accelsim.errors import InputError, nearest
 from accelsim.formats.arch_schema import ArchModel, ArrayModel, MemoryModel
 
@@ -166,6 +167,8 @@ def _array(model: ArrayModel, clock: int) -> PEArray:
         weight_double_buffer=model.weight_double_buffer,
         whole_weight_tiles=model.whole_weight_tiles,
         leakage_fj_per_cycle=units.femtojoules_per_cycle(model.leakage, clock),
+        clock_fj_per_cycle=units.femtojoules_per_cycle(model.clock_power, clock),
+        zero_gating=model.zero_gating,
     )
 
 
@@ -189,6 +192,7 @@ def _accelerator(model: ArchModel) -> Accelerator:
             read_fj_per_bit=units.femtojoules_per_bit(dram.read_energy),
             write_fj_per_bit=units.femtojoules_per_bit(dram.write_energy),
             background_fj_per_cycle=units.femtojoules_per_cycle(dram.background_power, clock),
+            coding=RunLength(dram.coding.pairs, units.bits(dram.coding.line)) if dram.coding else None,
         ),
         memories=tuple(_memory(m, clock) for m in model.memories),
         array=_array(model.array, clock),

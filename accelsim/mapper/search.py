@@ -14,7 +14,8 @@ from itertools import zip_longest
 from typing import Literal
 
 from accelsim.arch import Accelerator
-from accelsim.energy import array_traffic, energy_fj
+from accelsim.arch.encoding import DENSE, Zeros
+from accelsim.energy import array_traffic, energy_fj, live_macs
 from accelsim.errors import MappingError
 from accelsim.mapper.estimate import Estimator
 from accelsim.mapper.space import Candidate, candidates
@@ -52,14 +53,17 @@ class Mapped:
         return self.outcome.makespan * (self.energy_fj if objective == "edp" else 1)
 
 
-def evaluate(mapping: Mapping, arch: Accelerator, post_ops: int = 0, factors: Factors | None = None) -> Mapped:
+def evaluate(
+    mapping: Mapping, arch: Accelerator, post_ops: int = 0, factors: Factors | None = None, zeros: Zeros = DENSE
+) -> Mapped:
     """Counts, stream, time and energy of a mapping, exactly; `post_ops` vector operations per finished word."""
     counts = count(mapping, arch, rules_of(arch), factors)
-    simulated = build_stream(mapping, arch, post_ops=post_ops)
+    simulated = build_stream(mapping, arch, post_ops=post_ops, zeros=zeros)
     outcome = recurrence.run(simulated.stream, arch.dram, arch.clock_hz)
     macs = mapping.problem.macs if mapping.problem.op == "mac" else 0
     ops = post_ops * stored_words(mapping.problem.output, mapping) if macs else mapping.problem.macs
-    energy = sum(energy_fj(array_traffic(counts, arch, macs), arch, macs, ops).values())
+    table = array_traffic(counts, arch, macs, zeros)
+    energy = sum(energy_fj(table, arch, live_macs(arch, macs, zeros), ops).values())
     return Mapped(mapping, counts, simulated, outcome, energy)
 
 
@@ -111,7 +115,7 @@ def _ranked(problem: Problem, arch: Accelerator, keep: int, fixed: frozenset[str
 
 def map_problem(
     problem: Problem, arch: Accelerator, objective: Objective = "edp", post_ops: int = 0, finalists: int = 9,
-    whole: frozenset[str] = frozenset(), resident: frozenset[str] = frozenset(),
+    whole: frozenset[str] = frozenset(), resident: frozenset[str] = frozenset(), zeros: Zeros = DENSE,
 ) -> Mapped:  # fmt: skip
     """The best mapping found for a problem whose finished words each take `post_ops` vector operations.
 
@@ -133,7 +137,7 @@ def map_problem(
         if wrong:
             reasons = reasons or wrong
             continue
-        found = evaluate(mapping, arch, post_ops, factors)
+        found = evaluate(mapping, arch, post_ops, factors, zeros)
         evaluated += 1
         if best is None or found.cost(objective) < best.cost(objective):
             best = found

@@ -119,7 +119,7 @@ def _choices(bound: int, most: int) -> list[int]:
 
 
 def row_stationary(problem: Problem, arch: Accelerator) -> Iterator[Core]:
-    """Cores of `rs`, with the published parameters e, p, q, r, t (n and m are the mapper's)."""
+    """Cores of `rs`, with the published parameters e, p, q, r, t and n = 1 or all images (m is the mapper's)."""
     array, bound = arch.array, problem.bound
     words = {op: array.spad(op).words for op in ("Inputs", "Weights", "Outputs")}
     width = min(bound["S"], words["Inputs"])
@@ -132,10 +132,12 @@ def row_stationary(problem: Problem, arch: Accelerator) -> Iterator[Core]:
             for g in _choices(bound["G"], spare)[:2] if p == bound["M"] and q == bound["C"] else [1]:
                 for spatial in _rs_spatial(problem, array, tall, sets, p, q, g):
                     pe = _loops({"G": g, "C": q, "S": width, "M": p}, "GCSM")
-                    core = Core(_loops({"Q": bound["Q"]}, "Q"), spatial, pe)
-                    if core not in seen:
-                        seen.add(core)
-                        yield core
+                    apart = all(loop.dim != "N" for loop in spatial)
+                    for images in dict.fromkeys((bound["N"] if apart else 1, 1)):
+                        core = Core(_loops({"N": images, "Q": bound["Q"]}, "NQ"), spatial, pe)
+                        if core not in seen:
+                            seen.add(core)
+                            yield core
 
 
 def _rs_spatial(

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from accelsim.arch import Accelerator
+from accelsim.arch.encoding import DENSE, Zeros, stored_bits
 from accelsim.mapping import Mapping, Rules, rules_of
 from accelsim.sim.passes import Ints, LinkFlow, Passes, link_flows
 from accelsim.sim.stream import Breakdown, Segment, Stream, Transfer, channel_order
@@ -145,15 +146,36 @@ def _segments(heads: Ints, load: Ints, stream: Ints, drain: Ints, overlap: bool)
     )
 
 
-def _transfers(flow: LinkFlow, arch: Accelerator, segment: Ints, overlap: bool) -> list[Transfer]:
+def _coded(words: Ints, arch: Accelerator, width: int, zeros_ppm: int) -> Ints:
+    """Bits of consecutive runs of a coded map: what each adds to the bits of all words before it."""
+    ends = np.array([stored_bits(arch.dram.coding, int(w), width, zeros_ppm) for w in np.cumsum(words)], np.int64)
+    found: Ints = ends - np.append(np.zeros(1, np.int64), ends[:-1])
+    return found
+
+
+def _dram_bits(flow: LinkFlow, arch: Accelerator, firsts: NDArray[np.intp], zeros: Zeros) -> tuple[Ints, Ints]:
+    """Bits loaded for each tile and stored after it; feature maps are coded if the machine codes them."""
+    down, up = link_bits(arch, flow)
+    loads, stores = np.add.reduceat(down, firsts), np.add.reduceat(up, firsts)
+    if arch.dram.coding is None:
+        return loads, stores
+    precision = arch.precision
+    if flow.operand.role == "input":
+        loads = _coded(np.add.reduceat(flow.down, firsts), arch, precision.input_bits, zeros.inputs_ppm)
+    if flow.operand.role == "output":
+        final = _coded(np.add.reduceat(flow.up_final, firsts), arch, precision.output_bits, zeros.outputs_ppm)
+        stores = np.add.reduceat(flow.up_psum, firsts) * precision.psum_bits + final
+    return loads, stores
+
+
+def _transfers(flow: LinkFlow, arch: Accelerator, segment: Ints, overlap: bool, zeros: Zeros) -> list[Transfer]:
     """Loads and stores of one operand's tiles."""
     hold = arch.memory(flow.point.memory).hold(flow.operand.name)
     depth = 1 if hold is None else hold.depth
     firsts = np.flatnonzero(flow.changed)
     lasts = np.append(firsts[1:] - 1, flow.tile.size - 1)
     begin, finish = segment[firsts], segment[lasts]
-    down, up = link_bits(arch, flow)
-    loads, stores = np.add.reduceat(down, firsts), np.add.reduceat(up, firsts)
+    loads, stores = _dram_bits(flow, arch, firsts, zeros)
     count, number = firsts.size, int(segment[-1]) + 1
     kept = {"ws": "Weights", "is": "Inputs"}.get(arch.array.dataflow)
     gates = not overlap or flow.operand.name == kept
@@ -186,8 +208,9 @@ def _next_visit(flow: LinkFlow, firsts: NDArray[np.intp]) -> tuple[list[int], li
 
 
 def build_stream(
-    mapping: Mapping, arch: Accelerator, rules: Rules | None = None, post_ops: int = 0, group: bool = True
-) -> Simulated:
+    mapping: Mapping, arch: Accelerator, rules: Rules | None = None, post_ops: int = 0, group: bool = True,
+    zeros: Zeros = DENSE,
+) -> Simulated:  # fmt: skip
     """The stream of a mapping on a machine; the vector unit does `post_ops` operations on every finished word.
 
     With `group` the passes between two changes of a tile fed from DRAM become one segment, which changes no time
@@ -206,7 +229,7 @@ def build_stream(
     edges = np.logical_or.reduce([flow.changed for flow in fed]) if group else np.ones(passes.count, np.bool_)
     heads = np.flatnonzero(edges)
     segment = np.cumsum(edges) - 1
-    transfers = [t for flow in fed for t in _transfers(flow, arch, segment, overlap)]
+    transfers = [t for flow in fed for t in _transfers(flow, arch, segment, overlap, zeros)]
     breakdown = Breakdown(int(ideal.sum()), int((stretched - ideal).sum()))
     built = Stream(_segments(heads, load, stretched, drain, overlap), channel_order(transfers), overlap, breakdown)
     carried = {

@@ -8,7 +8,11 @@ from collections.abc import Callable
 from accelsim.errors import InputError, nearest
 from accelsim.validate.types import Section
 
-SECTIONS: dict[str, str] = {}
+SECTIONS: dict[str, str] = {
+    "eyeriss": "accelsim.validate.eyeriss",
+    "eyeriss_vgg16": "accelsim.validate.eyeriss_vgg",
+    "tpu_v1": "accelsim.validate.tpu",
+}
 
 
 def compare(name: str, rows: str = "") -> Section:
