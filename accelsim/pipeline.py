@@ -54,7 +54,7 @@ def _why_array(part: Part, arch: Accelerator) -> list[str]:
     rows, cols = mapping.occupied()
     spread = ", ".join(f"{s.dim} {s.trips} {s.kind}" for s in mapping.spatial if s.trips > 1) or "nothing"
     found = [f"{spread} spread over {rows} x {cols}: {active_pes(mapping)} of {arch.array.pes} PEs active"]
-    if arch.array.kind == "systolic" and mapping.problem.bound["G"] > 1:
+    if arch.array.kind != "row_stationary" and mapping.problem.bound["G"] > 1:
         diagonal = any(s.kind == "diagonal" for s in mapping.spatial)
         place = "groups lie on the diagonal" if diagonal else "one group at a time fills its rows and columns"
         found.append(f"{place}, since operands forwarded along a wire cannot differ between groups")

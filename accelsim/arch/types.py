@@ -106,7 +106,9 @@ class PEArray:
     """A grid of processing elements.
 
     Attributes:
-        kind: `systolic` (operands enter at edges and are forwarded) or `row_stationary` (buses and spads).
+        kind: `systolic` (operands enter at edges and are forwarded), `spatial` (operands are broadcast, psums meet in
+            adder trees), `mesh` (output stationary behind a distribution network) or `row_stationary` (buses and
+            spads).
         dataflow: what stays put: `ws` Weights, `os` Outputs, `is` Inputs, `rs` rows in spads.
         share_inputs, share_weights: array axes along which one read feeds all PEs (multicast or forwarding).
         reduce: array axes along which psums of neighbouring PEs are summed before one write.
@@ -114,13 +116,14 @@ class PEArray:
             (`Inputs`, `Weights`, `Outputs` for psums in and, on its own port, psums out).
         weight_double_buffer: the next stationary tile loads while this one computes.
         whole_weight_tiles: the stationary tile is loaded for all rows x cols, used or not.
+        early_exit: psums leave below the last used row instead of crossing all rows (`systolic` ws and is).
         mac_fj: energy of one MAC. hop_fj_per_bit: energy of delivering a bit to one PE.
         leakage_fj_per_cycle: the whole array, charged for the makespan.
         clock_fj_per_cycle: clock network and control of the chip, charged for the makespan.
         zero_gating: a PE whose input is zero reads no weight, does no MAC and leaves its psum alone.
     """
 
-    kind: Literal["systolic", "row_stationary"]
+    kind: Literal["systolic", "spatial", "mesh", "row_stationary"]
     dataflow: Dataflow
     rows: int
     cols: int
@@ -133,6 +136,7 @@ class PEArray:
     bus_words_per_cycle: tuple[tuple[str, int], ...] = ()
     weight_double_buffer: bool = False
     whole_weight_tiles: bool = False
+    early_exit: bool = False
     leakage_fj_per_cycle: int = 0
     clock_fj_per_cycle: int = 0
     zero_gating: bool = False

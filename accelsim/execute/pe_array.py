@@ -64,25 +64,26 @@ class _StationaryArray:
 
     def tick(self, entering: Ints, shift: NDArray[np.bool_], words: Ints, swap: NDArray[np.bool_]) -> Ints:
         """One cycle: inputs `entering` (R,), shadow registers in `shift` take their upper neighbour's word (row 0:
-        `words` (C,)), PEs in `swap` switch to their shadow weight. Returns the psums leaving at the bottom (C,)."""
+        `words` (C,)), PEs in `swap` switch to their shadow weight. Returns the psums that PEs pass down (R, C)."""
         self.active = np.where(swap, self.shadow, self.active)
         above = np.vstack([words, self.shadow[:-1]])
         self.shadow = np.where(shift, above, self.shadow)
         self.inputs = np.column_stack([entering, self.inputs[:, :-1]])
         arriving = np.vstack([np.zeros((1, self.cols), np.int64), self.psums[:-1]])
         self.psums = arriving + self.active * self.inputs
-        leaving: Ints = self.psums[-1].copy()
-        return leaving
+        return self.psums
 
 
 def stationary_sequence(
-    rows: int, cols: int, passes: list[tuple[Ints, Ints]], double_buffer: bool, whole: bool = False
-) -> tuple[list[Ints], int]:
+    rows: int, cols: int, passes: list[tuple[Ints, Ints]], double_buffer: bool, whole: bool = False,
+    early_exit: bool = False,
+) -> tuple[list[Ints], int]:  # fmt: skip
     """Passes of a weight- or input-stationary R x C array, each `(stream (T, r), stationary (r, c))`.
 
     Without `double_buffer` a pass begins when the one before has drained. With it, the next stationary words shift
     into shadow registers right behind the wavefront, and each PE swaps as the first word of its pass arrives.
-    `whole` loads all R rows. Returns the products (T, c) and the cycles.
+    `whole` loads all R rows; with `early_exit` psums are taken below the last used row, not below row R. Returns the
+    products (T, c) and the cycles.
     """
     height = [rows if whole else stationary.shape[0] for _, stationary in passes]
     loads, starts = _schedule(rows, passes, height, double_buffer)
@@ -96,10 +97,11 @@ def stationary_sequence(
     for cycle in range(last):
         leaving = array.tick(*_signals(array, passes, height, loads, starts, cycle))
         for number, (stream, stationary) in enumerate(passes):
+            exit_row = stationary.shape[0] if early_exit else rows
             for col in range(stationary.shape[1]):
-                step = cycle - starts[number] - col - rows + 1
+                step = cycle - starts[number] - col - exit_row + 1
                 if 0 <= step < stream.shape[0]:
-                    results[number][step, col] = leaving[col]
+                    results[number][step, col] = leaving[exit_row - 1, col]
                     finish = cycle + 1
     return results, finish
 

@@ -142,7 +142,7 @@ class BusesModel(_Model):
 class ArrayModel(_Model):
     """The PE array."""
 
-    kind: Literal["systolic", "row_stationary"]
+    kind: Literal["systolic", "spatial", "mesh", "row_stationary"]
     dataflow: Literal["ws", "os", "is", "rs"]
     rows: Count
     cols: Count
@@ -156,6 +156,7 @@ class ArrayModel(_Model):
     zero_gating: Flag = False
     weight_double_buffer: Flag = False
     whole_weight_tiles: Flag = False
+    early_exit: Flag = False
 
 
 class VectorModel(_Model):

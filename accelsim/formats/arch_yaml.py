@@ -115,8 +115,12 @@ def _cross(model: ArchModel, document: Any) -> list[tuple[tuple[int | str, ...],
         found.append((("array", "dataflow"), f"{array.dataflow!r} does not run on a {array.kind} array"))
     if array.kind == "row_stationary" and array.buses is None:
         found.append((("array",), "a row_stationary array states its buses"))
-    if array.kind == "systolic" and array.buses is not None:
-        found.append((("array", "buses"), "a systolic array has no buses; its ports are those of the memories"))
+    if array.kind != "row_stationary" and array.buses is not None:
+        found.append((("array", "buses"), f"a {array.kind} array has no buses; its ports are those of the memories"))
+    if array.kind == "mesh" and array.dataflow != "os":
+        found.append((("array", "dataflow"), f"{array.dataflow!r} does not run on a mesh array; expected 'os'"))
+    if array.early_exit and (array.kind != "systolic" or array.dataflow not in ("ws", "is")):
+        found.append((("array", "early_exit"), "only systolic ws and is arrays carry psums to the last row"))
     if array.whole_weight_tiles and array.dataflow != "ws":
         found.append((("array", "whole_weight_tiles"), "only a ws array loads whole weight tiles"))
     if array.weight_double_buffer and array.dataflow not in ("ws", "is"):
@@ -166,6 +170,7 @@ def _array(model: ArrayModel, clock: int) -> PEArray:
         bus_words_per_cycle=tuple(buses),
         weight_double_buffer=model.weight_double_buffer,
         whole_weight_tiles=model.whole_weight_tiles,
+        early_exit=model.early_exit,
         leakage_fj_per_cycle=units.femtojoules_per_cycle(model.leakage, clock),
         clock_fj_per_cycle=units.femtojoules_per_cycle(model.clock_power, clock),
         zero_gating=model.zero_gating,

@@ -121,7 +121,7 @@ def _wires(mapping: Mapping, arch: Accelerator) -> list[str]:
         axes = ("row", "col") if loop.kind == "diagonal" else (loop.kind,)
         if loop.dim in reductions and not set(axes) <= set(arch.array.reduce):
             found.append(f"{loop.dim} is spread over {'/'.join(axes)} but no wire sums psums there")
-        if arch.array.kind != "systolic" or loop.kind == "diagonal" or loop.trips == 1:
+        if arch.array.kind == "row_stationary" or loop.kind == "diagonal" or loop.trips == 1:
             continue
         for operand in mapping.problem.operands:
             if operand.name in arch.array.stationary:

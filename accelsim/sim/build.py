@@ -67,23 +67,26 @@ def _pass_columns(passes: Passes, flows: list[LinkFlow], arch: Accelerator) -> l
             psum_step = psum_step * _clip(passes, dim, mapping.array_extent[dim])
     outputs = _flow(flows, "Outputs", "PE")
     written = outputs.up_psum + outputs.up_final
-    stationary, first, inputs = one * 0, one * 0, one * 0
+    stationary, first, inputs, windows = one * 0, one * 0, one * 0, one
     if arch.array.dataflow != "os":
         kept = "Inputs" if arch.array.dataflow == "is" else "Weights"
         stationary = _flow(flows, kept, "PE").down
     if arch.array.kind == "row_stationary":
         ifmap = _flow(flows, "Inputs", "PE")
         first, inputs = ifmap.first, ifmap.down
+        if mapping.stream:
+            slide = mapping.stream[-1].dim
+            windows = steps // -(-passes.extent(slide) // mapping.array_extent[slide])
     psums = np.maximum(written, outputs.down)
     flags = [(outputs.down > 0).astype(np.int64), (written > 0).astype(np.int64)]
-    return [rows, cols, steps, macs, stationary, first, inputs, psums, psum_step, *flags]
+    return [rows, cols, steps, macs, stationary, first, inputs, psums, psum_step, *flags, windows]
 
 
 def _shape(values: list[int]) -> PassShape:
     """One row of `_pass_columns` as a `PassShape`."""
-    rows, cols, steps, macs, stationary, first, inputs, psums, psum_step, again, leaves = values
+    rows, cols, steps, macs, stationary, first, inputs, psums, psum_step, again, leaves, windows = values
     return PassShape(
-        rows, cols, steps, macs, stationary, first, inputs, psums, psum_step, psum_in=again > 0, psum_out=leaves > 0
+        rows, cols, steps, macs, stationary, first, inputs, psums, psum_step, again > 0, leaves > 0, windows
     )
 
 

@@ -4,6 +4,7 @@ For r x c used PEs of an R x C array and T stream steps:
 
 * `ws`, `is`: stationary words shift down r rows (R rows if whole tiles are loaded): `load = r`. Operands enter
   skewed by one cycle per row, psums leave at row R: the last one after `T + R + c - 2` cycles.
+  With `early_exit` psums leave below the last used row instead: `T + r + c - 2`.
 * `os`: both operands enter skewed; the last PE finishes after `T + r + c - 2` cycles, then results shift out over
   r rows. Psums of an earlier pass shift in over r rows first.
 
@@ -27,4 +28,5 @@ def systolic_pass(array: PEArray, shape: PassShape) -> PassTime:
     load = 0
     if shape.stationary_words:
         load = array.rows if array.whole_weight_tiles else shape.rows
-    return PassTime(load, shape.steps, array.rows + shape.cols - 2, shape.steps)
+    leave = shape.rows if array.early_exit else array.rows
+    return PassTime(load, shape.steps, leave + shape.cols - 2, shape.steps)

@@ -15,6 +15,7 @@ class PassShape:
         pe_macs: MACs of one PE in one stream step.
         stationary_words: words loaded into the array before the pass (0 if they are already there).
         first_input_words, input_words: words of the first stream step and of the pass, `row_stationary`.
+        windows: stream steps that begin with a whole new input window (images of a pass), `row_stationary`.
         psum_words: psums written by the pass; psum_step_words: by one stream step.
         psum_in: psums of earlier passes are shifted back into the array (output stationary).
         psum_out: the pass' psums leave the array at its end.
@@ -31,6 +32,7 @@ class PassShape:
     psum_step_words: int = 0
     psum_in: bool = False
     psum_out: bool = True
+    windows: int = 1
 
 
 @dataclass(frozen=True)

@@ -38,7 +38,7 @@ def test_tpu_has_the_published_figures(root: Path) -> None:
     arch = load_accelerator(text_of(root, "tpu_v1"), "tpu_v1.yaml")
     assert arch.array.pes == 65536
     assert arch.array.whole_weight_tiles
-    assert arch.dram.bandwidth_bits_per_s == 34 * 8 * 10**9
+    assert arch.dram.bandwidth_bits_per_s == 8 * 32_470_000_000
     assert [m.capacity_bits // 8 for m in arch.memories] == [24 * 2**20, 256 * 2**10, 4 * 2**20]
 
 

@@ -12,7 +12,7 @@ def test_row_stationary_terms_add() -> None:
     """Buses: ifmap 1, filter 4, psum 4 words a cycle."""
     array = machine("rs").array
     shape = PassShape(
-        3, 4, steps=10, pe_macs=12, stationary_words=50, first_input_words=9, input_words=99, psum_words=40,
+        3, 4, steps=10, pe_macs=12, stationary_words=50, first_input_words=9, input_words=99, psum_words=60,
         psum_step_words=6,
     )  # fmt: skip
     time = pass_time(array, shape)
@@ -23,9 +23,21 @@ def test_row_stationary_terms_add() -> None:
 def test_row_stationary_is_held_up_by_its_slowest_bus() -> None:
     array = machine("rs").array
     base = PassShape(3, 4, steps=10, pe_macs=2, first_input_words=9, input_words=99, psum_words=40, psum_step_words=4)
-    assert pass_time(array, base).stream == 90
-    assert pass_time(array, replace(base, psum_words=1000)).stream == 250
+    assert pass_time(array, base).stream == 90 + 2  # the last step's words arrive, then its MACs
+    bound = pass_time(array, replace(base, psum_words=1000, psum_step_words=100))
+    assert bound.stream == 900 // 4 + 2  # psums before the last step, then its MACs
+    assert bound.stream + bound.drain == 2 + 1000 // 4  # the first step's MACs, then all psums out
     assert pass_time(array, replace(base, pe_macs=30)).stream == 300
+
+
+def test_a_new_image_brings_a_whole_window() -> None:
+    """Two images of two steps, window 20, slide 1, one MAC a step: step 3 waits for 1 + 20 words."""
+    array = machine("rs").array
+    shape = PassShape(3, 4, 4, 1, first_input_words=20, input_words=42, psum_words=4, psum_step_words=1, windows=2)
+    assert pass_time(array, shape).stream == 22 + 1
+    assert pass_time(array, replace(shape, windows=1)).stream == 22 + 1
+    assert pass_time(array, replace(shape, pe_macs=10)).stream == 21 + 2 * 10
+    assert pass_time(array, replace(shape, pe_macs=10, windows=1)).stream == 4 * 10
 
 
 def test_systolic_edges_cost_what_they_use() -> None:

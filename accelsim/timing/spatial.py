@@ -1,0 +1,20 @@
+"""Cycles of a pass on a broadcast array: operands reach all PEs at once, psums of joined PEs meet in an adder tree.
+
+Nothing is skewed. A stream step takes a cycle; stationary words load as fast as their memory's port gives them (the
+port is the simulator's). The tree over r joined PEs adds `ceil(log2 r)` cycles after the last step. Output stationary
+PEs take psums back and give results away one row a cycle.
+"""
+
+from __future__ import annotations
+
+from accelsim.arch import PEArray
+from accelsim.timing.types import PassShape, PassTime
+
+
+def spatial_pass(array: PEArray, shape: PassShape) -> PassTime:
+    """Cycles of one pass of a `spatial` array."""
+    if array.dataflow == "os":
+        load = shape.rows if shape.psum_in else 0
+        return PassTime(load, shape.steps, shape.rows if shape.psum_out else 0, shape.steps)
+    joined = (shape.rows if "row" in array.reduce else 1) * (shape.cols if "col" in array.reduce else 1)
+    return PassTime(0, shape.steps, (joined - 1).bit_length(), shape.steps)
