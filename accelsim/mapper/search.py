@@ -85,10 +85,12 @@ def _by_time(scored: Scored) -> int:
 RANKINGS = (_by_edp, _by_energy, _by_time)
 
 
-def _ranked(problem: Problem, arch: Accelerator, keep: int, fixed: frozenset[str] = frozenset()) -> list[Candidate]:
+def _ranked(
+    problem: Problem, arch: Accelerator, keep: int, fixed: frozenset[str] = frozenset(), spill: bool = False
+) -> list[Candidate]:
     """Candidates in the order in which they are tried: the best by each ranking in turn, whatever the objective.
 
-    Loops over `fixed` dims stay inside the on-chip memories.
+    Loops over `fixed` dims stay inside the on-chip memories. Partial sums leave accumulators only if nothing else fits.
     """
     estimator = Estimator(problem, arch)
     found = cores(problem, arch)
@@ -97,7 +99,7 @@ def _ranked(problem: Problem, arch: Accelerator, keep: int, fixed: frozenset[str
     used = 0
     for core in (found[i] for i in order):
         fitting: list[Scored] = []
-        for candidate in candidates(problem, arch, core):
+        for candidate in candidates(problem, arch, core, spill):
             if fixed and any(dim in fixed for dim, _ in candidate.outer):
                 continue
             score = estimator.score(candidate)
@@ -108,6 +110,8 @@ def _ranked(problem: Problem, arch: Accelerator, keep: int, fixed: frozenset[str
         used += bool(fitting)
         if used == CORES:
             break
+    if not used and not spill and any(m.psum_only for m in arch.memories):
+        return _ranked(problem, arch, keep, fixed, spill=True)
     ranked = [heapq.nsmallest(keep, pool, key=rank) for pool, rank in zip(pools, RANKINGS, strict=True)]
     turns = [scored[2] for group in zip_longest(*ranked) for scored in group if scored is not None]
     return list(dict.fromkeys(turns))

@@ -58,15 +58,18 @@ def _cuts(total: int) -> list[int]:
     return sorted(sizes)
 
 
-def candidates(problem: Problem, arch: Accelerator, core: Core) -> Iterator[Candidate]:
-    """All candidates around a core: tile trips on a coarse grid times the loop orders that differ."""
+def candidates(problem: Problem, arch: Accelerator, core: Core, spill: bool = False) -> Iterator[Candidate]:
+    """All candidates around a core: tile trips on a coarse grid times the loop orders that differ.
+
+    Accumulators finish their sums before they leave, unless `spill` lets partial sums travel outwards.
+    """
     total: Trips = {d: -(-problem.bound[d] // core.extent(d)) for d in DIMS}
     accumulate = any(m.psum_only for m in arch.memories)
     grid: list[list[int]] = []
     for dim in DIMS:
         if total[dim] == 1:
             grid.append([1])
-        elif accumulate and dim in REDUCTIONS:
+        elif accumulate and dim in REDUCTIONS and not spill:
             grid.append([total[dim]])
         else:
             grid.append(_cuts(total[dim]) if dim in "MPC" else sorted({1, total[dim]}))

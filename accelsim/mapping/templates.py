@@ -86,13 +86,15 @@ def output_stationary(problem: Problem, arch: Accelerator) -> Iterator[Core]:
 
 
 def _stream_cuts(problem: Problem, core: Core) -> Iterator[Core]:
-    """Shorter streams over N P Q, for small psum buffers."""
+    """Shorter streams over N O P Q, for small psum buffers: one dim cut, or one output row at a time and that cut."""
     trips = {loop.dim: loop.trips for loop in core.stream}
+    row = {"Q": trips.get("Q", 1)}
     seen = set()
     for cut in (1, 2, 4, 8, 16, 32, 64):
-        for dim in "NOPQ":
-            if trips.get(dim, 1) >= cut:
-                shorter = {**trips, dim: -(-trips[dim] // cut)} if dim in trips else trips
+        cuts = [(trips, dim) for dim in "NOPQ"] + [(row, "Q")]
+        for whole, dim in cuts:
+            if whole.get(dim, 1) >= cut:
+                shorter = {**whole, dim: -(-whole[dim] // cut)} if dim in whole else whole
                 key = tuple(sorted(shorter.items()))
                 if key not in seen:
                     seen.add(key)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from accelsim.arch import Accelerator
 from accelsim.arch.encoding import DENSE, Zeros, stored_bits
 from accelsim.mapping import Mapping, Rules, rules_of
-from accelsim.sim.passes import Ints, LinkFlow, Passes, link_flows
+from accelsim.sim.passes import Ints, LinkFlow, Passes, link_flows, unique_rows
 from accelsim.sim.stream import Breakdown, Segment, Stream, Transfer, channel_order
 from accelsim.timing import PassShape, pass_time
 from accelsim.traffic import Factors
@@ -82,7 +82,7 @@ def _pass_columns(passes: Passes, flows: list[LinkFlow], arch: Accelerator) -> l
     return [rows, cols, steps, macs, stationary, first, inputs, psums, psum_step, *flags, windows]
 
 
-def _shape(values: list[int]) -> PassShape:
+def _shape(values: tuple[int, ...]) -> PassShape:
     """One row of `_pass_columns` as a `PassShape`."""
     rows, cols, steps, macs, stationary, first, inputs, psums, psum_step, again, leaves, windows = values
     return PassShape(
@@ -92,12 +92,12 @@ def _shape(values: list[int]) -> PassShape:
 
 def _array_times(passes: Passes, flows: list[LinkFlow], arch: Accelerator) -> tuple[Ints, Ints, Ints, Ints]:
     """(load, stream, drain, ideal) cycles of every pass, before on-chip memory ports."""
-    table, which = np.unique(np.stack(_pass_columns(passes, flows, arch)), axis=1, return_inverse=True)
+    table, which = unique_rows(_pass_columns(passes, flows, arch))
     times = []
-    for column in table.T:
-        time = pass_time(arch.array, _shape([int(v) for v in column]))
+    for row in table:
+        time = pass_time(arch.array, _shape(row))
         times.append((time.load, time.stream, time.drain, time.ideal))
-    found = np.array(times, dtype=np.int64)[which.reshape(-1)]
+    found = np.array(times, dtype=np.int64)[which]
     return found[:, 0], found[:, 1], found[:, 2], found[:, 3]
 
 

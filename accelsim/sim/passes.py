@@ -17,6 +17,7 @@ from accelsim.problem import Operand
 from accelsim.traffic.factors import Advance, AxisNest, Factors, axis_nests, last_child
 
 Ints = NDArray[np.int64]
+DENSE_KEYS = 4  # a table of keys may be this much longer than the list of passes
 
 
 @dataclass(frozen=True)
@@ -83,15 +84,35 @@ class LinkFlow:
     identity: NDArray[np.intp]
 
 
-def _unique(columns: list[Ints]) -> tuple[list[tuple[int, ...]], NDArray[np.intp]]:
+def unique_rows(columns: list[Ints]) -> tuple[list[tuple[int, ...]], NDArray[np.intp]]:
     """Distinct rows of the given columns and, per pass, which one it is."""
-    keys = np.zeros(columns[0].size, np.int64)
+    size, span = columns[0].size, 1
+    keys = np.zeros(size, np.int64)
     for column in columns:
-        _, codes = np.unique(column, return_inverse=True)
-        keys = keys * (int(codes.max(initial=0)) + 1) + codes.reshape(-1)
-    _, where, inverse = np.unique(keys, return_index=True, return_inverse=True)
+        low = int(column.min())
+        codes = column - low
+        codes //= max(1, int(np.gcd.reduce(codes)))
+        width = int(codes.max()) + 1
+        if span * width >= 1 << 62:
+            _, keys = np.unique(keys, return_inverse=True)
+            keys, span = keys.reshape(-1), size
+        keys, span = keys * width + codes, span * width
+    if span <= DENSE_KEYS * size:
+        where, inverse = unique_dense(keys, span)
+    else:
+        _, where, inverse = np.unique(keys, return_index=True, return_inverse=True)
     rows = [tuple(int(column[i]) for column in columns) for i in where]
     return rows, inverse.reshape(-1)
+
+
+def unique_dense(keys: Ints, span: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """First place of every distinct key below `span`, and each key's number among them: a table instead of a sort."""
+    first = np.full(span, -1, np.intp)
+    first[keys[::-1]] = np.arange(keys.size - 1, -1, -1)
+    present = np.flatnonzero(first >= 0)
+    number = np.zeros(span, np.intp)
+    number[present] = np.arange(present.size)
+    return first[present], number[keys]
 
 
 def _transition(passes: Passes, nest: AxisNest, position: int) -> tuple[Ints, Ints]:
@@ -102,7 +123,7 @@ def _transition(passes: Passes, nest: AxisNest, position: int) -> tuple[Ints, In
         begin, length = passes.starts[dim], passes.extent(dim)
         tail = last_child(begin, length, child) if position > passes.position else begin // child * child
         old.append(np.concatenate([np.full(1, -1, np.int64), tail[:-1]]))
-    rows, which = _unique([*new, *old])
+    rows, which = unique_rows([*new, *old])
     cells = []
     for row in rows:
         here, before = row[: len(new)], row[len(new) :]
@@ -119,7 +140,7 @@ def _inside(passes: Passes, nest: AxisNest, depth: int, dim: str, factors: Facto
     if dim in nest.dims:
         advance = (dim, min(mapping.tile_step(dim, depth), mapping.problem.bound[dim]))
     spans = [min(mapping.tile_step(d, passes.position), b) for d, b in zip(nest.dims, nest.bounds, strict=True)]
-    rows, which = _unique([passes.starts[d] for d in nest.dims])
+    rows, which = unique_rows([passes.starts[d] for d in nest.dims])
     cells = [factors.total(nest, outer, advance, tuple(zip(row, spans, strict=True))) for row in rows]
     table = np.array(cells, dtype=np.int64)
     return table[which, 0], table[which, 1]
@@ -129,7 +150,7 @@ def _all_steps(passes: Passes, nest: AxisNest, factors: Factors) -> Ints:
     """Per pass: |U| of the axis summed over all its stream steps (an operand that is not retained)."""
     mapping = passes.mapping
     spans = [min(mapping.tile_step(d, passes.position), b) for d, b in zip(nest.dims, nest.bounds, strict=True)]
-    rows, which = _unique([passes.starts[d] for d in nest.dims])
+    rows, which = unique_rows([passes.starts[d] for d in nest.dims])
     cells = [factors.total(nest, nest.child, None, tuple(zip(row, spans, strict=True)))[0] for row in rows]
     return np.array(cells, dtype=np.int64)[which]
 
@@ -189,14 +210,13 @@ def link_flow(passes: Passes, operand: Operand, point: Point, rules: Rules, fact
         return LinkFlow(operand, point, words, zero, zero, changed, tile, first, np.zeros(0, np.intp))
     mapping = passes.mapping
     distinct = _distinct(passes, operand, point.position)
-    _, which = _unique(starts)
-    order = np.arange(passes.count)
+    _, which = unique_rows(starts)
     leaving = words + kept - np.append(kept[1:], 0)
-    final = np.where(_seen_last(which, order), distinct, 0)
+    final = np.where(_seen_last(which), distinct, 0)
     if point.memory == "PE" and rules.psum_first_visit == "read" and mapping.problem.op == "mac":
         down = words
     else:
-        down = words - np.where(_seen_first(which, order), distinct, 0)
+        down = words - np.where(_seen_first(which), distinct, 0)
     return LinkFlow(operand, point, down, leaving - final, final, changed, tile, first, which)
 
 
@@ -211,14 +231,16 @@ def _distinct(passes: Passes, operand: Operand, position: int) -> Ints:
     return distinct
 
 
-def _seen_first(which: NDArray[np.intp], order: NDArray[np.intp]) -> NDArray[np.bool_]:
-    _, index = np.unique(which, return_index=True)
-    found: NDArray[np.bool_] = np.isin(order, index)
+def _seen_first(which: NDArray[np.intp]) -> NDArray[np.bool_]:
+    """Passes at which a number of `which` (0 to n - 1, all in use) stands for the first time."""
+    first, _ = unique_dense(which, int(which.max()) + 1)
+    found = np.zeros(which.size, np.bool_)
+    found[first] = True
     return found
 
 
-def _seen_last(which: NDArray[np.intp], order: NDArray[np.intp]) -> NDArray[np.bool_]:
-    return _seen_first(which[::-1], order)[::-1]
+def _seen_last(which: NDArray[np.intp]) -> NDArray[np.bool_]:
+    return _seen_first(which[::-1])[::-1]
 
 
 def link_flows(mapping: Mapping, arch: Accelerator, rules: Rules, factors: Factors) -> tuple[Passes, list[LinkFlow]]:
