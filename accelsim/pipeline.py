@@ -8,6 +8,8 @@ from dataclasses import replace
 import accelsim
 from accelsim.arch import Accelerator
 from accelsim.checks import check_compulsory, check_counts, check_ports, check_time, check_totals
+from accelsim.dram import DramUse
+from accelsim.dram.energy import command_energy_fj
 from accelsim.energy import LevelTraffic, array_traffic, energy_fj, leakage_fj, merge, vector_traffic
 from accelsim.graph import LayerGraph, optimise, own_params
 from accelsim.layers import Gather
@@ -68,6 +70,12 @@ def _gathered(item: Gather) -> str:
     return f"data-dependent reads: {item.least_reads:,} to {item.most_reads:,} words on chip, the most is charged"
 
 
+def dram_use(plan: Plan) -> DramUse | None:
+    """What a command-level DRAM did for a layer; None under the simple model and for views."""
+    found = [part.outcome.dram for part in plan.parts if part.outcome.dram is not None]
+    return sum(found, DramUse()) if found else None
+
+
 def _note(plan: Plan, arch: Accelerator, stalls: dict[str, int], compute: int, issued: int) -> str:
     """Why the layer costs what it costs, in one line."""
     if not plan.parts:
@@ -102,7 +110,10 @@ def _result(plan: Plan, arch: Accelerator, start: int, end: int, params: int) ->
     table = merge(t for t, _, _ in found)
     macs, ops = sum(m for _, m, _ in found), sum(o for _, _, o in found)
     compute, stalls = sum(c for c, _ in waits), add_up(s for _, s in waits)
+    use = dram_use(plan)
     energy = {**energy_fj(table, arch, macs, ops), **leakage_fj(arch, cycles)} if plan.parts else {}
+    if use is not None and arch.dram.timing is not None and arch.dram.timing.command_energy:
+        energy.update(command_energy_fj(arch.dram.timing, use))
     mapped = [part.mapped for part in plan.parts if part.mapped is not None]
     array = [part.mapped for part in plan.parts if part.on_array and part.mapped is not None]
     return LayerResult(
@@ -126,6 +137,7 @@ def _result(plan: Plan, arch: Accelerator, start: int, end: int, params: int) ->
         output_shape=node.shape,
         folded=node.folded,
         note=_note(plan, arch, stalls, compute, macs),
+        dram=None if use is None else use.as_dict(),
     )
 
 

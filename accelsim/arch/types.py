@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from accelsim.arch.dram import DramTiming
 from accelsim.errors import InputError
 
 Dataflow = Literal["ws", "os", "is", "rs"]
@@ -75,10 +76,11 @@ class MemoryLevel:
 
 @dataclass(frozen=True)
 class Dram:
-    """Off-chip memory with a simple bandwidth and latency model.
+    """Off-chip memory, by default with a simple bandwidth and latency model.
 
     A transfer of b bits occupies the channel for `ceil(b * clock_hz / bandwidth_bits_per_s)` machine cycles; its
-    data arrive `latency_cycles` later.
+    data arrive `latency_cycles` later. With `timing` the commands of `accelsim.dram` take the place of the first; the
+    latency is then what lies between DRAM and buffers, and the bandwidth is the peak, which laws and estimates use.
     """
 
     kind: str
@@ -87,6 +89,7 @@ class Dram:
     read_fj_per_bit: int
     write_fj_per_bit: int
     background_fj_per_cycle: int = 0
+    timing: DramTiming | None = None
 
 
 @dataclass(frozen=True)
