@@ -96,13 +96,14 @@ class AddressMap:
 
         Cutting the channel bits out of a contiguous range leaves a contiguous range.
         """
-        shift, width = self.shifts()["channel"], self.widths["channel"]
+        shift, width = self._channel_bits
         if not width:
             return [(first, last)]
-        return [
-            (_below(first, channel, shift, width), _below(last, channel, shift, width))
-            for channel in range(self.timing.channels)
-        ]
+        return list(zip(_below(first, shift, width), _below(last, shift, width), strict=True))
+
+    @cached_property
+    def _channel_bits(self) -> tuple[int, int]:
+        return self.shifts()["channel"], self.widths["channel"]
 
     def period(self) -> int:
         """Bursts after which the banks of a channel repeat inside a block."""
@@ -113,8 +114,9 @@ class AddressMap:
         return self.period() << self.widths["column"]
 
 
-def _below(burst: int, channel: int, shift: int, width: int) -> int:
-    """How many bursts of a channel lie below an address."""
-    whole = burst >> (shift + width)
-    rest = (burst & ((1 << (shift + width)) - 1)) - (channel << shift)
-    return (whole << shift) + min(max(rest, 0), 1 << shift)
+def _below(burst: int, shift: int, width: int) -> list[int]:
+    """How many bursts of every channel lie below an address."""
+    whole = burst >> (shift + width) << shift
+    mine, part = (burst >> shift) & ((1 << width) - 1), burst & ((1 << shift) - 1)
+    full = whole + (1 << shift)
+    return [full] * mine + [whole + part] + [whole] * ((1 << width) - 1 - mine)

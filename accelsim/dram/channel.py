@@ -33,6 +33,7 @@ from accelsim.arch.dram import READ_TO_WRITE_GAP, DramTiming
 from accelsim.dram.address import AddressMap
 
 NEVER = 1 << 62
+WORTH = 4  # periods from which on a skip is quicker than the bursts
 Kind = Literal["ACT", "PRE", "RD", "WR", "RDA", "WRA", "PREA", "REF"]
 
 
@@ -101,7 +102,7 @@ class Channel:
                 for burst in range(middle, chunk):
                     self._burst(burst, kind, arrival, stop)
                 at = chunk
-                if self._fast and stop - at > self._period and self.hits == hits + self._period:
+                if self._fast and stop - at > WORTH * self._period and self.hits == hits + self._period:
                     at = self._skip(at, stop, kind)
         done = self._columns[-1] + (self._write_data if write else self._read_data)
         return max(arrival, self._columns[-1 - self._queue]), done

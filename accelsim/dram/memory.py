@@ -27,7 +27,7 @@ class DetailedMemory:
         scale = clock_hz * timing.device.tck_ps
         common = gcd(PICOSECONDS, scale)
         self._clocks, self._cycles = PICOSECONDS // common, scale // common
-        self._bursts = self._map.bursts
+        self._bursts, self._bits = self._map.bursts, 0
 
     def serve(self, cycle: int, address: int, bits: int, write: bool) -> tuple[int, int]:
         """A transfer of `bits` from bit `address` on, handed over at `cycle`.
@@ -42,6 +42,7 @@ class DetailedMemory:
         first, last = address // width, -(-(address + bits) // width)
         if last > self._bursts:
             raise InputError(f"tensors of {last * width} bits do not fit the DRAM of {self._bursts * width} bits")
+        self._bits += bits
         arrival = -(-cycle * self._clocks // self._cycles)
         entered, done = arrival, arrival
         for channel, (a, b) in zip(self._channels, self._map.spans(first, last), strict=True):
@@ -62,5 +63,6 @@ class DetailedMemory:
             hits=sum(c.hits for c in self._channels), misses=sum(c.misses for c in self._channels),
             conflicts=sum(c.conflicts for c in self._channels), refreshes=sum(c.refreshes for c in self._channels),
             active_clocks=sum(c.active for c in self._channels),
-            data_clocks=(reads + writes) * self._device.burst_clocks,
+            data_clocks=(reads + writes) * self._device.burst_clocks, bits=self._bits,
+            burst_bits=(reads + writes) * self._device.burst_bits,
         )  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 
 @dataclass(frozen=True)
@@ -16,6 +16,7 @@ class DramUse:
         refreshes: all-bank refreshes.
         active_clocks: of `clocks`, those with a row open or a refresh under way.
         data_clocks: of `clocks`, those in which data were on the bus.
+        bits: what was asked for. burst_bits: what the bursts carried, the rest of part bursts included.
     """
 
     clocks: int = 0
@@ -27,6 +28,8 @@ class DramUse:
     refreshes: int = 0
     active_clocks: int = 0
     data_clocks: int = 0
+    bits: int = 0
+    burst_bits: int = 0
 
     @property
     def activations(self) -> int:
@@ -35,15 +38,16 @@ class DramUse:
 
     @property
     def bus_share(self) -> float:
-        """Share of the peak that the data bus reached, part bursts included."""
+        """Share of the time in which the data bus was in use."""
         return self.data_clocks / self.clocks if self.clocks else 0.0
 
+    @property
+    def share_of_peak(self) -> float:
+        """Bits asked for, over what the bus could have carried."""
+        return self.bus_share * self.bits / self.burst_bits if self.burst_bits else 0.0
+
     def __add__(self, other: DramUse) -> DramUse:
-        return DramUse(
-            self.clocks + other.clocks, self.reads + other.reads, self.writes + other.writes, self.hits + other.hits,
-            self.misses + other.misses, self.conflicts + other.conflicts, self.refreshes + other.refreshes,
-            self.active_clocks + other.active_clocks, self.data_clocks + other.data_clocks,
-        )  # fmt: skip
+        return DramUse(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
 
     def as_dict(self) -> dict[str, int | float]:
         """The counts as in `report.json`."""
@@ -55,5 +59,6 @@ class DramUse:
             "read_bursts": self.reads,
             "write_bursts": self.writes,
             "refreshes": self.refreshes,
-            "share_of_peak": self.bus_share,
+            "bus_share": self.bus_share,
+            "share_of_peak": self.share_of_peak,
         }
