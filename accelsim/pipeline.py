@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import accelsim
 from accelsim.arch import Accelerator
-from accelsim.checks import check_compulsory, check_counts, check_ports, check_time, check_totals
+from accelsim.checks import check_compulsory, check_counts, check_dram, check_ports, check_time, check_totals
 from accelsim.dram import DramUse
 from accelsim.dram.energy import command_energy_fj
 from accelsim.energy import LevelTraffic, array_traffic, energy_fj, leakage_fj, merge, vector_traffic
@@ -144,6 +144,8 @@ def _result(plan: Plan, arch: Accelerator, start: int, end: int, params: int) ->
 def _check(plans: Iterable[Plan], results: Iterable[LayerResult], arch: Accelerator) -> None:
     for plan, layer in zip(plans, results, strict=True):
         for part in plan.parts:
+            if part.outcome.dram is not None:
+                check_dram(layer.name, part.outcome.dram, arch)
             if part.mapped is not None:
                 check_counts(layer.name, part.mapped, arch)
                 check_compulsory(layer.name, part.mapped)

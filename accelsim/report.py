@@ -250,6 +250,7 @@ def layer_row(layer: LayerResult) -> dict[str, Any]:
     }
     row.update({f"energy_{k.replace(' ', '_')}_pj": v / FJ_PER_PJ for k, v in sorted(layer.energy_fj.items())})
     row.update({f"stall_{k}_cycles": v for k, v in sorted(layer.stall_cycles.items())})
+    row.update({f"dram_{name}": value for name, value in (layer.dram or {}).items()})
     for level, operands in layer.traffic.items():
         for operand, flow in sorted(operands.items()):
             row[f"{level}_{operand}_read_bits"] = flow.read_bits

@@ -63,6 +63,7 @@ HBM2 = DramDevice(
     channels=8, devices=1, rails=(Rail(1200, 65_000, 40_000, 55_000, 390_000, 500_000, 250_000),),
 )  # fmt: skip
 PRESETS = {part.name: part for part in (DDR3_1600, DDR4_2400, DDR4_3200, LPDDR4_3200, LPDDR5_6400, HBM2)}
+ALIASES = {"LPDDR5": "LPDDR5-6400"}
 
 
 def preset(name: str) -> DramDevice:
@@ -71,6 +72,7 @@ def preset(name: str) -> DramDevice:
     Raises:
         InputError: there is none; the message names the nearest.
     """
+    name = ALIASES.get(name, name)
     if name not in PRESETS:
         raise InputError(f"no DRAM preset {name!r}; {nearest(name, PRESETS)}")
     return PRESETS[name]

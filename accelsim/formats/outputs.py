@@ -7,7 +7,7 @@ import io
 import json
 from typing import Any
 
-from accelsim.report import LayerResult, RunReport, layer_row
+from accelsim.report import LayerResult, RunReport, add_up, layer_row
 from accelsim.units import fmt_bytes, fmt_energy, fmt_si
 
 
@@ -53,7 +53,19 @@ def _headline(report: RunReport) -> str:
         ["array utilisation", f"{_share(totals.utilization, 1)} of {machine.pes} PEs"],
         ["DRAM traffic", f"{fmt_bytes(reads)} read, {fmt_bytes(writes)} written"],
     ]
+    if any(layer.dram for layer in report.results):
+        rows.append(["DRAM rows", _dram_rows(report)])
     return _table(["figure", "value"], rows)
+
+
+def _dram_rows(report: RunReport) -> str:
+    """What a command-level DRAM did, summed over the layers."""
+    total = add_up({name: int(n) for name, n in (layer.dram or {}).items()} for layer in report.results)
+    bursts = total["read_bursts"] + total["write_bursts"]
+    return (
+        f"{_share(total['row_hits'], bursts)} of {bursts:,} bursts hit, {total['row_misses']:,} miss, "
+        f"{total['row_conflicts']:,} conflict; {total['refreshes']:,} refreshes"
+    )
 
 
 def _verdict(report: RunReport) -> str:

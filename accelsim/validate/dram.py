@@ -61,8 +61,14 @@ def _sequences() -> list[Comparison]:
 
 def published_device(row: dict[str, str]) -> DramDevice:
     """The part of a row of `dram_energy.csv`, with what energies depend on."""
-    currents = (round(float(row[n]) * 1000) for n in ("idd0", "idd2n", "idd3n", "idd4r", "idd4w"))
-    rail = Rail(round(float(row["vdd"]) * 1000), *currents, idd5_ua=0)
+
+    def thousandths(name: str) -> int:
+        return round(float(row[name]) * 1000)
+
+    rail = Rail(
+        vdd_mv=thousandths("vdd"), idd0_ua=thousandths("idd0"), idd2n_ua=thousandths("idd2n"),
+        idd3n_ua=thousandths("idd3n"), idd4r_ua=thousandths("idd4r"), idd4w_ua=thousandths("idd4w"), idd5_ua=0,
+    )  # fmt: skip
     bits = int(row["bl"]) * int(row["bus_width"])
     return replace(
         DDR3_1600, name=row["config"], tck_ps=round(float(row["tck_ns"]) * 1000), tras=int(row["tras"]),

@@ -1,4 +1,4 @@
-"""Does the DRAM controller obey the data sheet, lose no clock to it, and keep every clock when it takes the short way?"""
+"""Does the DRAM controller obey the data sheet, lose no clock to it, and keep every clock on the short way?"""
 
 from __future__ import annotations
 
