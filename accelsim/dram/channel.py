@@ -17,7 +17,15 @@ tRFC. Refreshes that fall due while nothing is asked for happen on time.
 
 Page `closed` precharges (with the column command) after the last burst of a transfer in a row; `open` never.
 
-Not modelled: power-down, ranks, commands of several clocks, per-bank refresh, tPPD, temperature.
+Not modelled: power-down, ranks, commands of several clocks, a second command bus (HBM), per-bank refresh, tPPD, posted
+writes, reordering.
+
+>>> from accelsim.dram import PRESETS
+>>> channel = Channel(DramTiming(PRESETS["DDR3-1600"]), log=True)
+>>> channel.serve(0, 2, False, arrival=0)  # tRCD 11, tCCD 4, CL 11, BL/2 4
+(0, 30)
+>>> [(c.clock, c.kind) for c in channel.commands]
+[(0, 'ACT'), (11, 'RD'), (15, 'RD')]
 
 Long runs take the short way: inside a block (all columns of the open rows) the column commands settle into a period;
 when two periods in a row agree, the state that follows is the same shifted in time, and whole periods are skipped.

@@ -8,7 +8,7 @@ from accelsim.arch.dram import DramTiming
 from accelsim.dram.address import AddressMap
 from accelsim.dram.channel import Channel
 from accelsim.dram.use import DramUse
-from accelsim.errors import InputError
+from accelsim.errors import MappingError
 
 PICOSECONDS = 10**12
 
@@ -35,13 +35,16 @@ class DetailedMemory:
         Every burst that holds one of its bits is moved whole (a write masks the rest). Channels serve their shares
         side by side.
 
+        Raises:
+            MappingError: the range ends beyond the DRAM.
+
         Returns:
             The cycle at which all of it has entered the channels' queues, and that at which its last data are over.
         """
         width = self._device.burst_bits
         first, last = address // width, -(-(address + bits) // width)
         if last > self._bursts:
-            raise InputError(f"tensors of {last * width} bits do not fit the DRAM of {self._bursts * width} bits")
+            raise MappingError(f"tensors of {last * width} bits do not fit the DRAM of {self._bursts * width} bits")
         self._bits += bits
         arrival = -(-cycle * self._clocks // self._cycles)
         entered, done = arrival, arrival

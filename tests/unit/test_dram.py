@@ -15,7 +15,7 @@ from accelsim.checks import check_dram
 from accelsim.dram import PRESETS, AddressMap, Channel, Command, DetailedMemory, DramUse, preset
 from accelsim.dram.energy import activate_zj, burst_zj, command_energy_fj, energy_per_bit_fj, refresh_zj
 from accelsim.dram.figures import latencies, stream
-from accelsim.errors import CheckFailed, InputError
+from accelsim.errors import CheckFailed, InputError, MappingError
 from accelsim.formats.arch_yaml import load_accelerator
 from accelsim.formats.outputs import layers_csv, summary_md
 from accelsim.graph import Network
@@ -175,7 +175,7 @@ def test_a_misaligned_range_moves_whole_bursts() -> None:
     memory.serve(0, 511, 514, True)  # bits 511 to 1024: three bursts
     use = memory.finish(1000)
     assert (use.writes, use.bits, use.burst_bits) == (3, 514, 1536)
-    with pytest.raises(InputError, match="do not fit the DRAM of"):
+    with pytest.raises(MappingError, match="do not fit the DRAM of"):
         memory.serve(0, DramTiming(DDR3, channels=2).capacity_bits, 1, False)
 
 
