@@ -208,6 +208,7 @@ def run(
             "resident_weights": chosen.resident_weights,
             "schedule": "layerwise",
             "counting": rules,
+            **({} if arch.dram.timing is None else {"dram": arch.dram.timing.as_dict()}),
         },
         sources=sources or {},
         totals=totals,

@@ -162,6 +162,19 @@ class DramTiming:
         if self.mapping.index("column") < self.mapping.index("row"):
             raise InputError(f"mapping puts row below column, so that every burst opens a row; expected '{example}'")
 
+    def as_dict(self) -> dict[str, str | int | bool]:
+        """The choices, as a report states them."""
+        return {
+            "preset": self.device.name,
+            "channels": self.channels,
+            "page": self.page,
+            "mapping": ":".join(self.mapping),
+            "interleave_bytes": self.interleave_bursts * self.device.burst_bits // 8,
+            "refresh": self.refresh,
+            "queue": self.queue,
+            "energy": "by command" if self.command_energy else "per bit",
+        }
+
     @property
     def peak_bits_per_s(self) -> int:
         """Channels x bus width x data rate, rounded down to whole bits per second."""

@@ -231,7 +231,7 @@ class Channel:
             close = max([close, *(pre for pre, row in zip(self._may_pre, self._open, strict=True) if row >= 0)])
             self._note(close, "PREA")
             quiet = max(quiet, close + d.trp_all)
-            self._active_to = close
+            self._active_to = max(self._active_to, close)
         if self._active_from >= 0:
             self.active += self._active_to - self._active_from
             self._active_from = -1

@@ -148,7 +148,20 @@ def _counted(report: RunReport) -> str:
         f"{'on' if counting['halo_reuse'] else 'off'}; psums on their first visit: {counting['psum_first_visit']}. "
         f"Issued minus conventional MACs: {extra:,}. Batch norm and activations are folded where `report.json` says so "
         "(`folded`), the rest runs on the vector unit. The final drain to DRAM is included. The laws were checked on "
-        f"every layer; values are proved by `{report.verification['command']}`."
+        f"every layer; values are proved by `{report.verification['command']}`." + _dram_model(report)
+    )
+
+
+def _dram_model(report: RunReport) -> str:
+    """How a command-level DRAM was set up; nothing for the simple model."""
+    dram = report.options.get("dram")
+    if dram is None:
+        return ""
+    energy = "core currents by command" if dram["energy"] == "by command" else "energies per bit"
+    return (
+        f" DRAM by commands: {dram['channels']} channel(s) of {dram['preset']}, {dram['page']} page, addresses "
+        f"{dram['mapping']}, refresh {'on' if dram['refresh'] else 'off'}, {energy}; every layer begins with closed "
+        "banks, tensors lie tile by tile."
     )
 
 

@@ -310,6 +310,7 @@ def test_tensors_lie_apart_and_tiles_stay() -> None:
     revisited = 0
     assert arch.dram.timing is not None
     for part in (part for plan in plans for part in plan.parts):
+        assert part.outcome == oracle.run(part.stream, arch.dram, arch.clock_hz)
         spans = sorted(regions(part.stream).values())
         assert all(a[1] <= b[0] for a, b in pairwise(spans))
         assert all(low % arch.dram.timing.row_span_bits == 0 for low, _ in spans)
@@ -344,6 +345,8 @@ def test_a_network_on_dram_by_commands() -> None:
     assert one["row_hits"] + one["row_misses"] + one["row_conflicts"] == one["read_bursts"] + one["write_bursts"]
     assert one["activations"] == one["row_misses"] + one["row_conflicts"] and 0 < one["share_of_peak"] <= 1
     assert "| DRAM rows |" in summary_md(report) and "| DRAM rows |" not in summary_md(simple)
+    assert "DRAM by commands: 4 channel(s) of LPDDR4-3200, open page" in summary_md(report)
+    assert report.as_dict()["options"]["dram"]["mapping"] == "row:bank:column:bankgroup:channel"
     assert f",{one['row_hits']}," in layers_csv(report) and "dram_row_hits" not in layers_csv(simple)
     assert accelsim.verify("edge_os_32x32_lpddr4", "mlp").exact
 
