@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from accelsim.arch.dram import DramTiming
 from accelsim.dram import PRESETS, AddressMap, Channel, Command, DetailedMemory
-from tests.agreement.dram_rules import SlowChannel, requests, timings, violations
+from tests.agreement.dram_rules import SlowChannel, requests, spelled_out, timings, violations
 
 Request = tuple[int, int, bool, int]
 
@@ -68,6 +68,33 @@ def test_the_checker_sees_a_command_that_comes_too_soon() -> None:
         sooner = Command(command.clock - 1, command.kind, command.bankgroup, command.bank, command.row, command.column)
         caught += bool(violations(timing, [*legal[:k], sooner, *legal[k + 1 :]]))
     assert caught >= len(legal) - 5  # the first commands, and those that only keep the order, may come sooner
+
+
+def active_clocks(timing: DramTiming, commands: list[Command], end: int) -> int:
+    """Clocks in which a row is open, from the commands alone, and tRFC for every refresh."""
+    total, opened, rows = 0, 0, set[tuple[int, int]]()
+    for c, _ in [*spelled_out(timing.device, commands), (Command(end, "PREA"), False)]:
+        if c.kind == "ACT":
+            opened = opened if rows else c.clock
+            rows.add((c.bankgroup, c.bank))
+        if c.kind in ("PRE", "PREA") and rows:
+            rows = rows - {(c.bankgroup, c.bank)} if c.kind == "PRE" else set()
+            total += 0 if rows else c.clock - opened
+    return total + timing.device.trfc * len([c for c in commands if c.kind == "REF"])
+
+
+@settings(deadline=None, max_examples=100)
+@given(data=st.data(), timing=timings())
+def test_standby_is_active_while_rows_are_open(timing: DramTiming, data: st.DataObject) -> None:
+    """To the clock; with rows left open, the precharge of a lone row may count as active (service order)."""
+    channel = Channel(timing, log=True)
+    last = run(channel, data.draw(requests(timing)))[-1][1]
+    end = (last // timing.device.trefi + 1) * timing.device.trefi - 1
+    channel.finish(end)
+    exact = active_clocks(timing, in_order(channel.commands), end)
+    if timing.page == "closed" or channel.conflicts == 0:
+        assert channel.active == exact
+    assert exact <= channel.active <= exact + channel.conflicts * timing.device.trp
 
 
 def state(channel: Channel) -> tuple[object, ...]:
