@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from accelsim.arch import Accelerator
+from accelsim.dram import DramUse
 from accelsim.errors import CheckFailed
 from accelsim.mapper.search import Mapped
 from accelsim.mapping import LinkCount
@@ -84,6 +85,24 @@ def check_time(name: str, layer: LayerResult, outcomes: Sequence[Outcome], arch:
     _law(busy <= cycles, name, "the DRAM channel is busy at most all the time", f"{busy}")
     parts = layer.compute_cycles + sum(layer.stall_cycles.values())
     _law(parts == cycles, name, "compute and stalls add up to the cycles", f"{parts} != {cycles}")
+
+
+def check_dram(name: str, use: DramUse, arch: Accelerator) -> None:
+    """Commands of a DRAM fit the traffic, the time and each other."""
+    timing = arch.dram.timing
+    assert timing is not None
+    d, bursts, clocks = timing.device, use.reads + use.writes, use.clocks // timing.channels
+    found = use.hits + use.misses + use.conflicts
+    _law(found == bursts, name, "every burst is a hit, a miss or a conflict", f"{found} != {bursts}")
+    _law(
+        use.bits <= bursts * d.burst_bits, name, "bursts carry what was asked for", f"{use.bits} bits, {bursts} bursts"
+    )
+    due = timing.channels * (clocks // d.trefi) if timing.refresh else 0
+    _law(use.refreshes == due, name, "a refresh every tREFI", f"{use.refreshes} != {due}")
+    most = max(use.data_clocks, use.active_clocks)
+    _law(most <= use.clocks, name, "data and open rows fit the time", f"{most} > {use.clocks}")
+    acts = 4 * timing.channels * (clocks // d.tfaw + 1)
+    _law(use.activations <= acts, name, "at most four activates in tFAW", f"{use.activations} > {acts}")
 
 
 def check_ports(name: str, mapped: Mapped, arch: Accelerator, cycles: int) -> None:

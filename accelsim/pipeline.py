@@ -7,7 +7,9 @@ from dataclasses import replace
 
 import accelsim
 from accelsim.arch import Accelerator
-from accelsim.checks import check_compulsory, check_counts, check_ports, check_time, check_totals
+from accelsim.checks import check_compulsory, check_counts, check_dram, check_ports, check_time, check_totals
+from accelsim.dram import DramUse
+from accelsim.dram.energy import command_energy_fj
 from accelsim.energy import LevelTraffic, array_traffic, energy_fj, leakage_fj, live_macs, merge, vector_traffic
 from accelsim.graph import LayerGraph, optimise, own_params
 from accelsim.layers import Gather
@@ -68,6 +70,12 @@ def _gathered(item: Gather) -> str:
     return f"data-dependent reads: {item.least_reads:,} to {item.most_reads:,} words on chip, the most is charged"
 
 
+def dram_use(plan: Plan) -> DramUse | None:
+    """What a command-level DRAM did for a layer; None under the simple model and for views."""
+    found = [part.outcome.dram for part in plan.parts if part.outcome.dram is not None]
+    return sum(found, DramUse()) if found else None
+
+
 def _note(plan: Plan, arch: Accelerator, stalls: dict[str, int], compute: int, issued: int) -> str:
     """Why the layer costs what it costs, in one line."""
     if not plan.parts:
@@ -102,8 +110,11 @@ def _result(plan: Plan, arch: Accelerator, start: int, end: int, params: int) ->
     table = merge(t for t, _, _ in found)
     macs, ops = sum(m for _, m, _ in found), sum(o for _, _, o in found)
     compute, stalls = sum(c for c, _ in waits), add_up(s for _, s in waits)
+    use = dram_use(plan)
     live = sum(live_macs(arch, m, p.zeros) for (_, m, _), p in zip(found, plan.parts, strict=True))
     energy = {**energy_fj(table, arch, live, ops), **leakage_fj(arch, cycles)} if plan.parts else {}
+    if use is not None and arch.dram.timing is not None and arch.dram.timing.command_energy:
+        energy.update(command_energy_fj(arch.dram.timing, use))
     mapped = [part.mapped for part in plan.parts if part.mapped is not None]
     array = [part.mapped for part in plan.parts if part.on_array and part.mapped is not None]
     return LayerResult(
@@ -127,12 +138,15 @@ def _result(plan: Plan, arch: Accelerator, start: int, end: int, params: int) ->
         output_shape=node.shape,
         folded=node.folded,
         note=_note(plan, arch, stalls, compute, macs),
+        dram=None if use is None else use.as_dict(),
     )
 
 
 def _check(plans: Iterable[Plan], results: Iterable[LayerResult], arch: Accelerator) -> None:
     for plan, layer in zip(plans, results, strict=True):
         for part in plan.parts:
+            if part.outcome.dram is not None:
+                check_dram(layer.name, part.outcome.dram, arch)
             if part.mapped is not None:
                 check_counts(layer.name, part.mapped, arch)
                 check_compulsory(layer.name, part.mapped)
@@ -196,6 +210,7 @@ def run(
             "schedule": "layerwise",
             **({"zeros_ppm": {n: [z.inputs_ppm, z.outputs_ppm] for n, z in chosen.zeros}} if chosen.zeros else {}),
             "counting": rules,
+            **({} if arch.dram.timing is None else {"dram": arch.dram.timing.as_dict()}),
         },
         sources=sources or {},
         totals=totals,

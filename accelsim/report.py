@@ -27,6 +27,7 @@ class LayerResult:
         energy_fj: energy by component, leakage over the layer's cycles included.
         mapping: the loop nest as text, None off the array. note: why it costs what it costs.
         problem_key: equal for layers that were mapped together.
+        dram: row hits, misses and conflicts, activations, bursts, refreshes, share of peak; None without commands.
     """
 
     name: str
@@ -49,6 +50,7 @@ class LayerResult:
     output_shape: tuple[int, ...]
     folded: tuple[str, ...] = ()
     note: str = ""
+    dram: dict[str, int | float] | None = None
 
     @property
     def total_energy_fj(self) -> int:
@@ -85,6 +87,7 @@ class LayerResult:
             "output_shape": list(self.output_shape),
             "folded": list(self.folded),
             "note": self.note,
+            **({} if self.dram is None else {"dram": self.dram}),
         }
 
 
@@ -247,6 +250,7 @@ def layer_row(layer: LayerResult) -> dict[str, Any]:
     }
     row.update({f"energy_{k.replace(' ', '_')}_pj": v / FJ_PER_PJ for k, v in sorted(layer.energy_fj.items())})
     row.update({f"stall_{k}_cycles": v for k, v in sorted(layer.stall_cycles.items())})
+    row.update({f"dram_{name}": value for name, value in (layer.dram or {}).items()})
     for level, operands in layer.traffic.items():
         for operand, flow in sorted(operands.items()):
             row[f"{level}_{operand}_read_bits"] = flow.read_bits

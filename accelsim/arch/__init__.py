@@ -1,5 +1,6 @@
 """Machines as plain frozen data."""
 
+from accelsim.arch.dram import DramDevice, DramTiming
 from accelsim.arch.types import (
     OPERANDS,
     Accelerator,
@@ -20,6 +21,8 @@ __all__ = [
     "ArrayAxis",
     "Dataflow",
     "Dram",
+    "DramDevice",
+    "DramTiming",
     "Hold",
     "MemoryLevel",
     "PEArray",

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from accelsim.arch.dram import DramTiming
 from accelsim.arch.encoding import RunLength
 from accelsim.errors import InputError
 
@@ -76,10 +77,12 @@ class MemoryLevel:
 
 @dataclass(frozen=True)
 class Dram:
-    """Off-chip memory with a simple bandwidth and latency model.
+    """Off-chip memory, by default with a simple bandwidth and latency model.
 
     A transfer of b bits occupies the channel for `ceil(b * clock_hz / bandwidth_bits_per_s)` machine cycles; its
-    data arrive `latency_cycles` later. `coding` shortens feature maps (inputs and finished outputs), not psums.
+    data arrive `latency_cycles` later. With `timing` the commands of `accelsim.dram` take the place of the first; the
+    latency is then what lies between DRAM and buffers, and the bandwidth is the peak, which laws and estimates use.
+    `coding` shortens feature maps (inputs and finished outputs), not psums.
     """
 
     kind: str
@@ -89,6 +92,7 @@ class Dram:
     write_fj_per_bit: int
     background_fj_per_cycle: int = 0
     coding: RunLength | None = None
+    timing: DramTiming | None = None
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from accelsim import units
+from accelsim.arch.dram import DEFAULT_MAPPING, QUEUE
 from accelsim.errors import InputError
 
 
@@ -66,15 +67,32 @@ class CodingModel(_Model):
     line: Size
 
 
+class DramTimingModel(_Model):
+    """DRAM by commands: a part of `accelsim dram`, how many channels of it, row policy and address mapping."""
+
+    preset: str
+    channels: Count | None = None
+    page: Literal["open", "closed"] = "open"
+    mapping: str = ":".join(DEFAULT_MAPPING)
+    interleave: Size | None = None
+    refresh: Flag = True
+    queue: Count = QUEUE
+
+
 class DramModel(_Model):
-    """Off-chip memory: bandwidth and latency of its one channel."""
+    """Off-chip memory: bandwidth and latency of its one channel, or its commands (`timing`).
+
+    Without `timing`, `bandwidth`, `read_energy` and `write_energy` are needed. With it the bandwidth is derived, and
+    so are all energies unless both energies per bit are stated.
+    """
 
     kind: str
-    bandwidth: Bandwidth
+    bandwidth: Bandwidth | None = None
     latency: Time
-    read_energy: EnergyPerBit
-    write_energy: EnergyPerBit
-    background_power: Power = "0 mW"
+    read_energy: EnergyPerBit | None = None
+    write_energy: EnergyPerBit | None = None
+    background_power: Power | None = None
+    timing: DramTimingModel | None = None
     coding: CodingModel | None = None
 
 

@@ -11,9 +11,9 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from accelsim import units
-from accelsim.arch import OPERANDS, Accelerator, Dram, Hold, MemoryLevel, PEArray, Precision, Spad, VectorUnit
-from accelsim.arch.encoding import RunLength
+from accelsim.arch import OPERANDS, Accelerator, Hold, MemoryLevel, PEArray, Precision, Spad, VectorUnit
 from accelsim.errors import InputError, nearest
+from accelsim.formats.arch_dram import dram_errors, dram_of
 from accelsim.formats.arch_schema import ArchModel, ArrayModel, MemoryModel
 
 
@@ -125,7 +125,7 @@ def _cross(model: ArchModel, document: Any) -> list[tuple[tuple[int | str, ...],
         found.append((("array", "whole_weight_tiles"), "only a ws array loads whole weight tiles"))
     if array.weight_double_buffer and array.dataflow not in ("ws", "is"):
         found.append((("array", "weight_double_buffer"), "only ws and is arrays double buffer their stationary words"))
-    return found
+    return found + dram_errors(model.dram)
 
 
 def _memory(model: MemoryModel, clock: int) -> MemoryLevel:
@@ -179,7 +179,7 @@ def _array(model: ArrayModel, clock: int) -> PEArray:
 
 def _accelerator(model: ArchModel) -> Accelerator:
     clock = units.hertz(model.clock)
-    precision, dram = model.precision, model.dram
+    precision = model.precision
     return Accelerator(
         name=model.name,
         description=" ".join(model.description.split()),
@@ -190,15 +190,7 @@ def _accelerator(model: ArchModel) -> Accelerator:
             psum_bits=units.bits(precision.psums),
             output_bits=units.bits(precision.outputs),
         ),
-        dram=Dram(
-            kind=dram.kind,
-            bandwidth_bits_per_s=units.bits_per_second(dram.bandwidth),
-            latency_cycles=units.cycles(dram.latency, clock),
-            read_fj_per_bit=units.femtojoules_per_bit(dram.read_energy),
-            write_fj_per_bit=units.femtojoules_per_bit(dram.write_energy),
-            background_fj_per_cycle=units.femtojoules_per_cycle(dram.background_power, clock),
-            coding=RunLength(dram.coding.pairs, units.bits(dram.coding.line)) if dram.coding else None,
-        ),
+        dram=dram_of(model.dram, clock),
         memories=tuple(_memory(m, clock) for m in model.memories),
         array=_array(model.array, clock),
         vector=VectorUnit(model.vector.lanes, units.femtojoules(model.vector.op_energy)),

@@ -7,7 +7,7 @@ import io
 import json
 from typing import Any
 
-from accelsim.report import LayerResult, RunReport, layer_row
+from accelsim.report import LayerResult, RunReport, add_up, layer_row
 from accelsim.units import fmt_bytes, fmt_energy, fmt_si
 
 
@@ -53,7 +53,19 @@ def _headline(report: RunReport) -> str:
         ["array utilisation", f"{_share(totals.utilization, 1)} of {machine.pes} PEs"],
         ["DRAM traffic", f"{fmt_bytes(reads)} read, {fmt_bytes(writes)} written"],
     ]
+    if any(layer.dram for layer in report.results):
+        rows.append(["DRAM rows", _dram_rows(report)])
     return _table(["figure", "value"], rows)
+
+
+def _dram_rows(report: RunReport) -> str:
+    """What a command-level DRAM did, summed over the layers."""
+    total = add_up({name: int(n) for name, n in (layer.dram or {}).items()} for layer in report.results)
+    bursts = total["read_bursts"] + total["write_bursts"]
+    return (
+        f"{_share(total['row_hits'], bursts)} of {bursts:,} bursts hit, {total['row_misses']:,} miss, "
+        f"{total['row_conflicts']:,} conflict; {total['refreshes']:,} refreshes"
+    )
 
 
 def _verdict(report: RunReport) -> str:
@@ -136,7 +148,20 @@ def _counted(report: RunReport) -> str:
         f"{'on' if counting['halo_reuse'] else 'off'}; psums on their first visit: {counting['psum_first_visit']}. "
         f"Issued minus conventional MACs: {extra:,}. Batch norm and activations are folded where `report.json` says so "
         "(`folded`), the rest runs on the vector unit. The final drain to DRAM is included. The laws were checked on "
-        f"every layer; values are proved by `{report.verification['command']}`."
+        f"every layer; values are proved by `{report.verification['command']}`." + _dram_model(report)
+    )
+
+
+def _dram_model(report: RunReport) -> str:
+    """How a command-level DRAM was set up; nothing for the simple model."""
+    dram = report.options.get("dram")
+    if dram is None:
+        return ""
+    energy = "core currents by command" if dram["energy"] == "by command" else "energies per bit"
+    return (
+        f" DRAM by commands: {dram['channels']} channel(s) of {dram['preset']}, {dram['page']} page, addresses "
+        f"{dram['mapping']}, refresh {'on' if dram['refresh'] else 'off'}, {energy}; every layer begins with closed "
+        "banks, tensors lie tile by tile."
     )
 
 

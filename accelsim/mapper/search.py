@@ -15,6 +15,7 @@ from typing import Literal
 
 from accelsim.arch import Accelerator
 from accelsim.arch.encoding import DENSE, Zeros
+from accelsim.dram.energy import ACTIVATION, READ_WRITE, command_energy_fj
 from accelsim.energy import array_traffic, energy_fj, live_macs
 from accelsim.errors import MappingError
 from accelsim.mapper.estimate import Estimator
@@ -62,9 +63,11 @@ def evaluate(
     outcome = recurrence.run(simulated.stream, arch.dram, arch.clock_hz)
     macs = mapping.problem.macs if mapping.problem.op == "mac" else 0
     ops = post_ops * stored_words(mapping.problem.output, mapping) if macs else mapping.problem.macs
-    table = array_traffic(counts, arch, macs, zeros)
-    energy = sum(energy_fj(table, arch, live_macs(arch, macs, zeros), ops).values())
-    return Mapped(mapping, counts, simulated, outcome, energy)
+    energy = energy_fj(array_traffic(counts, arch, macs, zeros), arch, live_macs(arch, macs, zeros), ops)
+    if arch.dram.timing is not None and arch.dram.timing.command_energy and outcome.dram is not None:
+        spent = command_energy_fj(arch.dram.timing, outcome.dram)
+        energy.update({name: spent[name] for name in (READ_WRITE, ACTIVATION)})
+    return Mapped(mapping, counts, simulated, outcome, sum(energy.values()))
 
 
 Scored = tuple[int, int, Candidate]

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from accelsim.arch import Accelerator
 from accelsim.arch.encoding import DENSE, Zeros, stored_bits
 from accelsim.mapping import Mapping, Rules, rules_of
-from accelsim.sim.passes import Ints, LinkFlow, Passes, link_flows, unique_rows
+from accelsim.sim.layout import Regions, tile_places
+from accelsim.sim.passes import Ints, LinkFlow, Passes, link_flows, tiles_visited, unique_rows
 from accelsim.sim.stream import Breakdown, Segment, Stream, Transfer, channel_order
 from accelsim.timing import PassShape, pass_time
 from accelsim.traffic import Factors
@@ -171,7 +172,20 @@ def _dram_bits(flow: LinkFlow, arch: Accelerator, firsts: NDArray[np.intp], zero
     return loads, stores
 
 
-def _transfers(flow: LinkFlow, arch: Accelerator, segment: Ints, overlap: bool, zeros: Zeros) -> list[Transfer]:
+def _addresses(passes: Passes, flow: LinkFlow, arch: Accelerator, regions: Regions, most: Ints) -> list[int]:
+    """DRAM address of every tile visited, if the machine's DRAM asks; `most` is each visit's largest transfer."""
+    if arch.dram.timing is None:
+        return [0] * most.size
+    tiles = tiles_visited(passes, flow.operand, flow.point.position, np.flatnonzero(flow.changed))
+    places, size = tile_places(tiles, most)
+    base = regions.take(size)
+    return [base + int(place) for place in places]
+
+
+def _transfers(
+    passes: Passes, flow: LinkFlow, arch: Accelerator, segment: Ints, overlap: bool, regions: Regions,
+    zeros: Zeros,
+) -> list[Transfer]:  # fmt: skip
     """Loads and stores of one operand's tiles."""
     hold = arch.memory(flow.point.memory).hold(flow.operand.name)
     depth = 1 if hold is None else hold.depth
@@ -183,16 +197,18 @@ def _transfers(flow: LinkFlow, arch: Accelerator, segment: Ints, overlap: bool, 
     kept = {"ws": "Weights", "is": "Inputs"}.get(arch.array.dataflow)
     gates = not overlap or flow.operand.name == kept
     revisit = _next_visit(flow, firsts)
+    home = _addresses(passes, flow, arch, regions, np.maximum(loads, stores))
     found = []
     for k in range(count):
         if loads[k]:
             freed = int(finish[k - depth]) if k >= depth else -1
             if flow.operand.role == "output" and revisit[1][k] >= 0:
                 freed = max(freed, int(finish[revisit[1][k]]))
-            found.append(Transfer("load", flow.operand.name, int(loads[k]), freed, int(begin[k]), gates))
+            found.append(Transfer("load", flow.operand.name, int(loads[k]), freed, int(begin[k]), gates, home[k]))
         if stores[k]:
             wanted = min(int(begin[j]) if j < count else number for j in (k + depth, int(revisit[0][k])))
-            found.append(Transfer("store", flow.operand.name, int(stores[k]), int(finish[k]), wanted, gates))
+            bits, done = int(stores[k]), int(finish[k])
+            found.append(Transfer("store", flow.operand.name, bits, done, wanted, gates, home[k]))
     return found
 
 
@@ -232,7 +248,8 @@ def build_stream(
     edges = np.logical_or.reduce([flow.changed for flow in fed]) if group else np.ones(passes.count, np.bool_)
     heads = np.flatnonzero(edges)
     segment = np.cumsum(edges) - 1
-    transfers = [t for flow in fed for t in _transfers(flow, arch, segment, overlap, zeros)]
+    regions = Regions(arch.dram)
+    transfers = [t for flow in fed for t in _transfers(passes, flow, arch, segment, overlap, regions, zeros)]
     breakdown = Breakdown(int(ideal.sum()), int((stretched - ideal).sum()))
     built = Stream(_segments(heads, load, stretched, drain, overlap), channel_order(transfers), overlap, breakdown)
     carried = {

@@ -9,7 +9,8 @@ from typing import Any
 import simpy
 
 from accelsim.arch import Dram
-from accelsim.sim.stream import Outcome, Segment, Stream, Transfer, occupancy_cycles
+from accelsim.sim.port import open_port
+from accelsim.sim.stream import Outcome, Segment, Stream, Transfer
 
 Process = Generator[simpy.Event, Any, None]
 
@@ -19,7 +20,7 @@ class _Machine:
 
     def __init__(self, stream: Stream, dram: Dram, clock_hz: int) -> None:
         self.env = simpy.Environment()
-        self.stream, self.dram, self.clock_hz = stream, dram, clock_hz
+        self.stream, self.latency, self.port = stream, dram.latency_cycles, open_port(dram, clock_hz)
         count = len(stream.segments)
         self.ended = [self.env.event() for _ in range(count)]
         self.loader_free = [self.env.event() for _ in range(count)]
@@ -44,17 +45,20 @@ class _Machine:
             if transfer.ready >= 0:
                 yield self.ended[transfer.ready]
             start = self.now()
-            yield self.env.timeout(occupancy_cycles(self.dram, self.clock_hz, transfer.bits))
+            free, left = self.port.serve(start, transfer)
+            self.env.process(self.arrive(index, transfer, left))
+            yield self.env.timeout(free - start)
             self.spans.append((start, self.now()))
             self.busy += self.now() - start
             self.moved[transfer.kind][transfer.operand] += transfer.bits
-            self.env.process(self.arrive(index, transfer))
 
-    def arrive(self, index: int, transfer: Transfer) -> Process:
-        """Completion of a transfer: loads after the latency, stores at once (their data reach DRAM later)."""
+    def arrive(self, index: int, transfer: Transfer, left: int) -> Process:
+        """Completion of a transfer whose last data leave the channel at `left`: a store's then, a load's after the
+        latency (a store's data reach DRAM by then)."""
+        yield self.env.timeout(left - self.now())
         if transfer.kind == "store":
             self.complete(index)
-        yield self.env.timeout(self.dram.latency_cycles)
+        yield self.env.timeout(self.latency)
         self.data_in_dram = self.now()
         if transfer.kind == "load":
             self.complete(index)
@@ -131,4 +135,5 @@ def run(stream: Stream, dram: Dram, clock_hz: int) -> Outcome:
         makespan, tuple(machine.starts), tuple(machine.ends), tuple(machine.spans),
         tuple(sorted(machine.stalls.items())), machine.busy,
         tuple(sorted(machine.moved["load"].items())), tuple(sorted(machine.moved["store"].items())),
+        machine.port.finish(makespan),
     )  # fmt: skip

@@ -199,6 +199,12 @@ def _tiles(passes: Passes, operand: Operand, position: int) -> tuple[NDArray[np.
     return changed, np.cumsum(changed) - 1, starts
 
 
+def tiles_visited(passes: Passes, operand: Operand, position: int, where: NDArray[np.intp]) -> NDArray[np.intp]:
+    """At the passes `where`: which tile of the operand inside `position` loops is worked on (equal: same words)."""
+    outside = min(position, passes.position)
+    return unique_rows([passes.tile_start(dim, outside)[where] for dim in sorted(operand.dims)])[1]
+
+
 def link_flow(passes: Passes, operand: Operand, point: Point, rules: Rules, factors: Factors) -> LinkFlow:
     """Words of one operand over one link in every pass."""
     words, first, kept = _arrivals(passes, operand, point, rules, factors)

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections import defaultdict
 
 from accelsim.arch import Dram
-from accelsim.sim.stream import Outcome, Stream, Transfer, occupancy_cycles
+from accelsim.sim.port import open_port
+from accelsim.sim.stream import Outcome, Stream, Transfer
 
 
 def _sums(transfers: tuple[Transfer, ...], kind: str) -> tuple[tuple[str, int], ...]:
@@ -30,7 +31,7 @@ class _Channel:
         self.busy = 0
         self.latest_data = 0
         self._latency = dram.latency_cycles
-        self._cycles = [occupancy_cycles(dram, clock_hz, t.bits) for t in stream.transfers]
+        self.port = open_port(dram, clock_hz)
         self.waits: list[list[tuple[int, int, Transfer]]] = [[] for _ in range(len(stream.segments) + 1)]
 
     def advance(self, segment: int, end: int) -> None:
@@ -39,12 +40,12 @@ class _Channel:
         while index < len(self.transfers) and self.transfers[index].ready <= segment:
             transfer = self.transfers[index]
             start = max(self.free, end)
-            self.free = start + self._cycles[index]
-            self.busy += self._cycles[index]
+            self.free, left = self.port.serve(start, transfer)
+            self.busy += self.free - start
             self.spans.append((start, self.free))
-            arrival = self.free + self._latency
+            arrival = left + self._latency
             self.latest_data = max(self.latest_data, arrival)
-            done = arrival if transfer.kind == "load" else self.free
+            done = arrival if transfer.kind == "load" else left
             self.waits[transfer.needed_by].append((done, index, transfer))
             index += 1
 
@@ -87,5 +88,5 @@ def run(stream: Stream, dram: Dram, clock_hz: int) -> Outcome:
         stalls["final_drain"] += makespan - end
     return Outcome(
         makespan, tuple(starts), tuple(ends), tuple(channel.spans), tuple(sorted(stalls.items())), channel.busy,
-        _sums(stream.transfers, "load"), _sums(stream.transfers, "store"),
+        _sums(stream.transfers, "load"), _sums(stream.transfers, "store"), channel.port.finish(makespan),
     )  # fmt: skip

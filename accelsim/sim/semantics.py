@@ -3,8 +3,11 @@
 Actors: one DRAM channel fed by one DMA queue, and the array. Time is in integer machine cycles.
 
 1. The channel serves transfers in the order given (`stream.channel_order`), one at a time. Transfer x starts when the
-   channel is free and segment `x.ready` has ended (-1: at once). It occupies the channel for
-   `ceil(bits * clock / bandwidth)` cycles.
+   channel is free and segment `x.ready` has ended (-1: at once). The simple DRAM is then occupied for
+   `ceil(bits * clock / bandwidth)` cycles, and x leaves it at their end. A command-level DRAM (`accelsim.dram`) takes
+   the bursts of x's address range into its queues, and is free for the next transfer once the last of them is in; x
+   leaves it with its last data on the bus (`dram.memory` rounds DRAM clocks up to cycles, nobody else). Its banks are
+   closed and its refresh intervals begin at cycle 0 of the stream.
 2. A load's data are usable `latency` cycles after it leaves the channel. A store's buffer slot is free as soon as the
    store leaves the channel; its data are in DRAM `latency` cycles later.
 3. Segments run in order. The load phase of segment s starts when the loader is free and every transfer with

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from accelsim.arch import Dram
+from accelsim.dram import DramUse
 from accelsim.errors import InputError
 
 
@@ -26,6 +27,7 @@ class Transfer:
         needed_by: first segment that waits for it (a load's first use; a store's slot is wanted again), or the
             number of segments if none does.
         gates_load: True if the segment's stationary load waits for it, False if only its stream does.
+        address: bit of the DRAM at which its data begin; the simple DRAM does not ask.
     """
 
     kind: Literal["load", "store"]
@@ -34,6 +36,7 @@ class Transfer:
     ready: int
     needed_by: int
     gates_load: bool = True
+    address: int = 0
 
     @property
     def cause(self) -> str:
@@ -112,10 +115,11 @@ class Outcome:
     Attributes:
         makespan: end of the last segment or transfer.
         starts, ends: (load start, end) of every segment.
-        transfer_spans: (start, end) of every transfer on the channel.
+        transfer_spans: (start, next may start) of every transfer on the channel.
         stalls: idle cycles of the array by cause, `final_drain` for stores after the last segment included.
-        channel_busy: cycles for which the DRAM channel was occupied.
+        channel_busy: cycles for which the DRAM channel could start no other transfer.
         read_bits, write_bits: data that the transfers carried, by operand.
+        dram: what a command-level DRAM did.
     """
 
     makespan: int
@@ -126,3 +130,4 @@ class Outcome:
     channel_busy: int
     read_bits: tuple[tuple[str, int], ...]
     write_bits: tuple[tuple[str, int], ...]
+    dram: DramUse | None = None

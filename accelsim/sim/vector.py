@@ -5,6 +5,7 @@ from __future__ import annotations
 from accelsim.arch import Accelerator
 from accelsim.mapping.chunks import VectorJob, chunk_bounds, chunk_count
 from accelsim.mapping.points import vector_memory
+from accelsim.sim.layout import Regions
 from accelsim.sim.stream import Breakdown, Segment, Stream, Transfer, channel_order
 
 
@@ -18,10 +19,17 @@ def vector_stream(job: VectorJob, arch: Accelerator) -> Stream:
     reads = job.in_words if job.reads is None else job.reads
     ins, outs, ops, seen = (chunk_bounds(job, chunks, w) for w in (loaded, job.out_words, job.ops, reads))
     segments, transfers, ideal = [], [], 0
+    regions = Regions(arch.dram)
+    sizes = (
+        job.param_words * precision.weight_bits, job.in_words * precision.input_bits,
+        job.out_words * precision.output_bits,
+    )  # fmt: skip
+    weights, inputs, outputs = (regions.take(bits) for bits in sizes)
+    kept = job.kept_words * precision.input_bits
     if job.param_words:
-        transfers.append(Transfer("load", "Weights", job.param_words * precision.weight_bits, -1, 0))
+        transfers.append(Transfer("load", "Weights", sizes[0], -1, 0, address=weights))
     if job.kept_words:
-        transfers.append(Transfer("load", "Inputs", job.kept_words * precision.input_bits, -1, 0))
+        transfers.append(Transfer("load", "Inputs", kept, -1, 0, address=inputs))
     for k in range(chunks):
         bits_in = (ins[k + 1] - ins[k]) * precision.input_bits
         bits_out = (outs[k + 1] - outs[k]) * precision.output_bits
@@ -31,8 +39,10 @@ def vector_stream(job: VectorJob, arch: Accelerator) -> Stream:
         segments.append(Segment(0, 0, max(work, port), 0))
         ideal += work
         if bits_in:
-            transfers.append(Transfer("load", "Inputs", bits_in, max(-1, k - depth["Inputs"]), k))
+            place = inputs + kept + ins[k] * precision.input_bits
+            transfers.append(Transfer("load", "Inputs", bits_in, max(-1, k - depth["Inputs"]), k, address=place))
         if bits_out:
-            transfers.append(Transfer("store", "Outputs", bits_out, k, min(chunks, k + depth["Outputs"])))
+            wanted, place = min(chunks, k + depth["Outputs"]), outputs + outs[k] * precision.output_bits
+            transfers.append(Transfer("store", "Outputs", bits_out, k, wanted, address=place))
     busy = sum(s.stream for s in segments)
     return Stream(tuple(segments), channel_order(transfers), False, Breakdown(ideal, busy - ideal))

@@ -8,10 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from accelsim.arch import Dram
+from accelsim.arch import Dram, DramTiming
+from accelsim.dram import PRESETS
 from accelsim.sim import oracle, recurrence
 from accelsim.sim.build import build_stream
 from accelsim.sim.stream import Breakdown, Segment, Stream, Transfer, channel_order
+from tests.agreement.dram_rules import timings
 from tests.agreement.machines import machine, nests
 
 
@@ -26,7 +28,8 @@ def streams(draw: st.DrawFn, most: int = 12) -> Stream:
         needed = draw(st.integers(ready + 1, count))
         kind = "load" if draw(st.booleans()) else "store"
         operand = draw(st.sampled_from(["Inputs", "Weights", "Outputs"]))
-        transfers.append(Transfer(kind, operand, draw(st.integers(1, 400)), ready, needed, draw(st.booleans())))
+        bits, address = draw(st.integers(1, 400)), draw(st.integers(0, 1 << 20))
+        transfers.append(Transfer(kind, operand, bits, ready, needed, draw(st.booleans()), address))
     return Stream(segments, channel_order(transfers), draw(st.booleans()), Breakdown(0, 0))
 
 
@@ -35,6 +38,19 @@ def streams(draw: st.DrawFn, most: int = 12) -> Stream:
 def test_recurrence_equals_simpy(stream: Stream, latency: int, bandwidth: int, clock: int) -> None:
     dram = Dram("random", bandwidth, latency, 1, 1)
     assert recurrence.run(stream, dram, clock) == oracle.run(stream, dram, clock)
+
+
+@settings(deadline=None, max_examples=200)
+@given(stream=streams(), timing=timings(), latency=st.integers(0, 40), clock=st.sampled_from([50, 333, 1000]))
+def test_engines_agree_on_a_dram_by_commands(stream: Stream, timing: DramTiming, latency: int, clock: int) -> None:
+    """Times, stalls and counts of commands; the peak bounds the makespan."""
+    dram = Dram("random", timing.peak_bits_per_s, latency, 1, 1, timing=timing)
+    fast, slow = recurrence.run(stream, dram, clock * 10**6), oracle.run(stream, dram, clock * 10**6)
+    assert fast == slow
+    moved = sum(bits for _, bits in (*fast.read_bits, *fast.write_bits))
+    assert fast.dram is not None and fast.dram.bits == moved
+    assert fast.makespan * timing.peak_bits_per_s >= moved * clock * 10**6
+    assert fast.channel_busy <= fast.makespan
 
 
 @settings(deadline=None, max_examples=100)
@@ -48,14 +64,18 @@ def test_stalls_and_work_fill_the_makespan(stream: Stream, latency: int) -> None
 
 @pytest.mark.parametrize("dataflow", ["ws", "os", "is", "rs"])
 @settings(deadline=None, max_examples=150)
-@given(data=st.data(), overlap=st.booleans(), bandwidth=st.integers(1, 40))
-def test_grouped_passes_keep_every_cycle(dataflow: str, overlap: bool, bandwidth: int, data: st.DataObject) -> None:
+@given(data=st.data(), overlap=st.booleans(), bandwidth=st.integers(1, 40), detailed=st.booleans())
+def test_grouped_passes_keep_every_cycle(
+    dataflow: str, overlap: bool, bandwidth: int, detailed: bool, data: st.DataObject
+) -> None:
     """The fast engine on grouped passes is SimPy on single passes: makespan, stalls, channel, moved bits."""
     mapping = data.draw(nests(dataflow))
     arch = machine(dataflow)
     dram = replace(arch.dram, bandwidth_bits_per_s=bandwidth * arch.clock_hz)
+    if detailed:
+        dram = replace(dram, timing=DramTiming(PRESETS["DDR4-2400"], page="closed" if bandwidth % 2 else "open"))
     arch = replace(arch, dram=dram, array=replace(arch.array, weight_double_buffer=overlap))
     grouped = recurrence.run(build_stream(mapping, arch, post_ops=2).stream, dram, arch.clock_hz)
     single = oracle.run(build_stream(mapping, arch, post_ops=2, group=False).stream, dram, arch.clock_hz)
-    for field in ("makespan", "stalls", "transfer_spans", "channel_busy", "read_bits", "write_bits"):
+    for field in ("makespan", "stalls", "transfer_spans", "channel_busy", "read_bits", "write_bits", "dram"):
         assert getattr(grouped, field) == getattr(single, field), field

@@ -13,7 +13,7 @@ from accelsim.formats.outputs import layers_csv, summary_md
 HERE = Path(__file__).parent
 
 
-@pytest.mark.parametrize("arch", ["eyeriss", "tpu_v1", "edge_os_32x32"])
+@pytest.mark.parametrize("arch", ["eyeriss", "tpu_v1", "edge_os_32x32", "edge_os_32x32_lpddr4"])
 def test_mobilenet_at_32_pixels(arch: str, update_golden: bool) -> None:
     report = accelsim.run(arch, "mobilenet_v2:size=32,width=0.25")
     data = report.as_dict()

@@ -60,7 +60,7 @@ def unsourced(text: str) -> list[int]:
     return found
 
 
-@pytest.mark.parametrize("name", ["eyeriss", "tpu_v1", "edge_os_32x32"])
+@pytest.mark.parametrize("name", ["eyeriss", "tpu_v1", "edge_os_32x32", "edge_os_32x32_lpddr4"])
 def test_shipped_files_fit_their_schema_and_state_sources(root: Path, name: str) -> None:
     text = text_of(root, name)
     jsonschema.validate(YAML(typ="safe").load(text), arch_json_schema())
@@ -70,7 +70,7 @@ def test_shipped_files_fit_their_schema_and_state_sources(root: Path, name: str)
 
 
 def test_all_shipped_machines_are_listed() -> None:
-    assert set(list_archs()) >= {"eyeriss", "tpu_v1", "edge_os_32x32"}
+    assert set(list_archs()) >= {"eyeriss", "tpu_v1", "edge_os_32x32", "edge_os_32x32_lpddr4"}
 
 
 @pytest.mark.parametrize(

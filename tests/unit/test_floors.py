@@ -15,7 +15,7 @@ FLOORS = [
     {"layers", "arch"},
     {"graph", "mapping"},
     {"walk", "traffic"},
-    {"energy", "timing"},
+    {"energy", "timing", "dram"},
     {"sim", "execute"},
     {"mapper"},
     {"report"},
