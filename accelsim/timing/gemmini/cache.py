@@ -15,6 +15,9 @@ from dataclasses import dataclass, field
 from accelsim.timing.gemmini.machine import Machine
 
 
+SWEEPS, CLOSE = 40, 1e-3
+
+
 @dataclass(frozen=True)
 class Piece:
     """Lines that are always touched together.
@@ -81,9 +84,7 @@ class Cache:
         if piece.key in self.held:
             lines, wear, own = self.held[piece.key]
             share = min(1.0, lines / piece.lines) * math.exp(wear - self.wear + own - narrow)
-        misses = piece.lines * (1 - share)
-        inserted = -math.log1p(-1 / machine.cache_ways) * misses / piece.sets
-        kept = -math.expm1(-inserted) / inserted if inserted > 0 else 1.0
+        misses, inserted, kept = self._sweep(piece, share)
         evictions = misses * self.dirty_lines / (machine.cache_sets * machine.cache_ways)
         self.dirty_lines += (misses if piece.dirty else 0.0) - evictions
         if piece.sets < machine.cache_sets:
@@ -94,4 +95,22 @@ class Cache:
         else:
             self.wear += inserted
         self.held[piece.key] = (piece.lines * kept, self.wear, narrow)
-        return Fetched(misses, piece.activations * (1 - share), evictions)
+        return Fetched(misses, piece.activations * misses / piece.lines, evictions)
+
+    def _sweep(self, piece: Piece, share: float) -> tuple[float, float, float]:
+        """Misses of one pass over a piece of which `share` is there, the wear they bring, the part then kept.
+
+        Lines that come in early in the pass push out some that the pass has not reached yet: with wear w over the
+        pass, a line is still there when reached with probability `(1 - exp(-w)) / w`. The misses are the least
+        solution of `m = lines (1 - share kept(m))`.
+        """
+        per_miss = -math.log1p(-1 / self.machine.cache_ways) / piece.sets
+        misses = piece.lines * (1 - share)
+        for _ in range(SWEEPS):
+            inserted = per_miss * misses
+            kept = -math.expm1(-inserted) / inserted if inserted > 0 else 1.0
+            found = piece.lines * (1 - share * kept)
+            if found - misses < CLOSE * piece.lines:
+                break
+            misses = found
+        return misses, inserted, kept

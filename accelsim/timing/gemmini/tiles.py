@@ -16,6 +16,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from accelsim.errors import InputError
 
@@ -74,27 +75,27 @@ class TiledLayer:
         if self.count > MOST_TILES:
             raise InputError(f"{self.count} tiles, expected at most {MOST_TILES}")
 
-    @property
+    @cached_property
     def is_matmul(self) -> bool:
         """Whether the software runs it as a matrix product."""
         return self.sizes.Q == self.sizes.R == self.sizes.S == 1
 
-    @property
+    @cached_property
     def padding(self) -> int:
         """Zeros around the input (half the kernel columns)."""
         return 0 if self.is_matmul else self.sizes.R // 2
 
-    @property
+    @cached_property
     def input_width(self) -> int:
         """Columns of the input in memory."""
         return self.sizes.P * (1 if self.is_matmul else self.stride)
 
-    @property
+    @cached_property
     def input_height(self) -> int:
         """Rows of the input in memory."""
         return self.sizes.Q * (1 if self.is_matmul else self.stride)
 
-    @property
+    @cached_property
     def computed(self) -> Extents:
         """The sizes that the loops run to."""
         if self.is_matmul:
@@ -106,7 +107,7 @@ class TiledLayer:
             Q=max(1, (self.input_height + 2 * pad - s.S) // self.stride + 1),
         )
 
-    @property
+    @cached_property
     def step(self) -> Extents:
         """Sizes of a full tile as run: never beyond the layer, whole blocks of 16 in a matrix product."""
         sizes = self.computed
@@ -115,7 +116,7 @@ class TiledLayer:
             cut |= {dim: max(1, self.tile.of(dim) // 16) * 16 for dim in "PKC"}
         return Extents(**cut)
 
-    @property
+    @cached_property
     def loops(self) -> tuple[str, ...]:
         """All seven dimensions, outermost loop first."""
         missing = [dim for dim in INNERMOST_FIRST if dim not in self.order]
