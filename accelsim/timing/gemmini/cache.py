@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 
 from accelsim.timing.gemmini.machine import Machine
 
-
 SWEEPS, CLOSE = 40, 1e-3
 
 
