@@ -365,3 +365,14 @@ def test_no_layer_is_below_its_bound_and_slower_parts_slow_it(layer: TiledLayer)
 def test_every_multiplication_is_streamed() -> None:
     rows = sum(streamed_rows(t.size, GEMMINI) for t in tiles(SMALL))
     assert rows * 256 == 32 * 32 * 64 * 9
+
+
+def test_rows_of_memory_are_opened_once_for_all_runs_in_them() -> None:
+    """4 of 8 columns of 32 channels: runs of 128 bytes 256 apart, 32 runs to an 8 KiB row."""
+    (tile, *_) = tiles(SMALL)
+    (out,) = outputs(SMALL, tile, GEMMINI).pieces
+    assert out.activations == 8 * 256 / 8192
+    wide = TiledLayer(Extents(C=16, K=256, P=64, Q=4), Extents(C=16, K=256, P=8, Q=4), ("P",))
+    (tile, *_) = tiles(wide)
+    (out,) = outputs(wide, tile, GEMMINI).pieces
+    assert out.activations == 4 * 1.0

@@ -109,7 +109,8 @@ def outputs(layer: TiledLayer, tile: Tile, machine: Machine) -> Moves:
     size, all_k, line = tile.size, layer.sizes.K, machine.line_bytes
     pixels = size.P * size.Q * size.N
     wide = -(-size.K // line) if all_k >= line else all_k / line
-    opened = size.Q * size.N * max(1.0, size.P * all_k / machine.row_bytes)
+    across = layer.computed.P
+    opened = _activations(size.Q * size.N, size.P * all_k, across * all_k, across == size.P, machine)
     key = ("O", tile.start.N, tile.start.P, tile.start.Q, tile.start.K // line)
     piece = Piece(key, max(1.0, pixels * wide), machine.cache_sets, opened, dirty=True)
     return Moves(stored_rows(size, machine), (piece,))
