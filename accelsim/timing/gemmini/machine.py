@@ -19,13 +19,15 @@ class Machine:
         request_bytes: largest DMA request (dma_maxbytes 64).
         op_cycles: shortest time between two operations of the mesh (a preload and a compute command go through the
             reservation station). Fitted: compute-bound rows give 7.6 to 8.
-        line_bytes, cache_ways, cache_sets: inclusive L2 of Chipyard, 512 KiB, 8 ways, 1 bank (WithInclusiveCache).
-        memory_beat_bytes: the memory bus behind the L2 (Rocket Chip's default MemoryBus: 8 bytes a cycle).
+        line_bytes, cache_ways, cache_sets: inclusive L2 of Chipyard, 512 KiB, 8 ways, 1 bank (WithInclusiveCache's
+            defaults; that the measured SoC kept them is assumed).
+        memory_beat_bytes: the memory bus behind the L2 (8 bytes a cycle, assumed: Rocket Chip's default width;
+            rows that only stream from DRAM reach 7.6 to 8 cycles a line of 64).
         row_bytes: an open DRAM row: 1 KiB per x8 chip (JESD79-3F, 1 KB page), 8 chips.
         write_overlap: the row of a line pushed out opens while the line that replaces it is fetched, so that it costs
             one part in so many of `activate_cycles`. Fitted (from 1 to 8 the mean error stays within a point).
-        activate_cycles: tRP + tRCD + CL of DDR3 14-14-14 (FireSim's default DDR3 model), one memory clock
-            taken as one cycle (assumed).
+        activate_cycles: tRP + tRCD + CL of DDR3-2133 14-14-14 (JESD79-3F). That FireSim ran this speed bin and that a
+            memory clock is a core clock is assumed.
         latency_cycles: memory round trip of the L2 (InclusiveCacheMicroParameters: memCycles 40), plus the array.
         issue_cycles: the host computes and sends the 7 commands of one hardware loop; assumed.
     """
