@@ -192,7 +192,7 @@ def _notes(runs: Sequence[Run], found: Sequence[Comparison]) -> tuple[str, ...]:
         "model: tiles in the order the software sends them; mesh, DMA, random-replacement L2, DRAM rows, three queues",
         "hard bound of a row: max(rows into the mesh, 16-byte beats read, 16-byte beats written)",
         "fitted: op_cycles 8 on compute-bound rows, write_overlap 2 on all; activate_cycles 42 from DDR3 14-14-14",
-        "assumed: DDR3-2133 at the core clock, issue_cycles 300, no hazards in the scratchpad, cache empty at the start",
+        "assumed: DDR3-2133 at the core clock, issue_cycles 300, no scratchpad hazards, cache empty at the start",
         f"mean error by part of the machine: {_ablation(runs)}",
         f"mean error by network: {_by_group(runs, [run.network or 'unknown' for run in runs])}",
         f"mean error by layer type: {_by_group(runs, [row.kind for row in found])}",

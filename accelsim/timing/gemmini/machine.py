@@ -25,7 +25,7 @@ class Machine:
             rows that only stream from DRAM reach 7.6 to 8 cycles a line of 64).
         row_bytes: an open DRAM row: 1 KiB per x8 chip (JESD79-3F, 1 KB page), 8 chips.
         write_overlap: the row of a line pushed out opens while the line that replaces it is fetched, so that it costs
-            one part in so many of `activate_cycles`. Fitted (from 1 to 8 the mean error stays within a point).
+            one part in so many of `activate_cycles`. Fitted (from 1 to 8 the mean error changes by one point).
         activate_cycles: tRP + tRCD + CL of DDR3-2133 14-14-14 (JESD79-3F). That FireSim ran this speed bin and that a
             memory clock is a core clock is assumed.
         latency_cycles: memory round trip of the L2 (InclusiveCacheMicroParameters: memCycles 40), plus the array.
