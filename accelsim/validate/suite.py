@@ -14,6 +14,7 @@ SECTIONS: dict[str, str] = {
     "tpu_v1": "accelsim.validate.tpu",
     "dram": "accelsim.validate.dram",
 }
+SECTIONS: dict[str, str] = {"gemmini": "accelsim.validate.gemmini"}
 
 
 def compare(name: str, rows: str = "") -> Section:
