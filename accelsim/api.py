@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from accelsim.errors import InputError
-from accelsim.lookup import Shapes, load_arch, load_model
+from accelsim.lookup import Shapes, load_arch, load_model, sources_of
 from accelsim.mapper.search import Objective
 from accelsim.pipeline import run as run_pipeline
 from accelsim.plan import Options
@@ -24,6 +24,7 @@ def run(
     batch: int = 1,
     objective: Objective = "edp",
     input_shapes: Shapes | None = None,
+    energy: str = "",
     progress: Callable[[str], None] | None = None,
 ) -> RunReport:
     """Simulate a network on a machine, both by name or file.
@@ -32,16 +33,15 @@ def run(
         arch: `eyeriss`, `eyeriss.yaml` or a path. model: `mobilenet_v2`, `mobilenet_v2:width=0.5` or `my_net.py`.
         objective: what the mapper minimises: `edp`, `energy` or `latency`.
         input_shapes: of an ONNX file's inputs with symbolic dims, by name.
+        energy: a preset (`65nm`, `eyeriss_normalised`, ...), a table or an Accelergy ERT in place of the machine's.
 
     Raises:
         InputError: an unknown name or wrong file. MappingError: a layer does not fit the machine.
     """
-    machine, arch_file = load_arch(arch)
+    machine, arch_file = load_arch(arch, energy)
     graph, model_file = load_model(model, batch, input_shapes)
-    sources = {arch_file.shown: arch_file.sha256, model_file.shown: model_file.sha256}
-    return run_pipeline(
-        machine, graph, Options(objective), model=_name(model), sources=sources, progress=progress
-    )  # fmt: skip
+    sources = sources_of(arch_file, model_file)
+    return run_pipeline(machine, graph, Options(objective), model=_name(model), sources=sources, progress=progress)
 
 
 def verify(

@@ -9,6 +9,8 @@ import accelsim
 from accelsim.arch import Accelerator
 from accelsim.checks import check_compulsory, check_counts, check_ports, check_time, check_totals
 from accelsim.energy import LevelTraffic, array_traffic, energy_fj, leakage_fj, merge, vector_traffic
+from accelsim.energy.area import area, area_dict
+from accelsim.energy.figures import Range, model_dict, ranges
 from accelsim.graph import LayerGraph, optimise, own_params
 from accelsim.layers import Gather
 from accelsim.mapping.legality import active_pes
@@ -94,7 +96,7 @@ def _note(plan: Plan, arch: Accelerator, stalls: dict[str, int], compute: int, i
     return "; ".join(parts)
 
 
-def _result(plan: Plan, arch: Accelerator, start: int, end: int, params: int) -> LayerResult:
+def _result(plan: Plan, arch: Accelerator, start: int, end: int, params: int, bounds: dict[str, Range]) -> LayerResult:
     node = plan.node
     cycles = end - start
     found = [_traffic(part, arch) for part in plan.parts]
@@ -126,6 +128,7 @@ def _result(plan: Plan, arch: Accelerator, start: int, end: int, params: int) ->
         output_shape=node.shape,
         folded=node.folded,
         note=_note(plan, arch, stalls, compute, macs),
+        energy_ranges={name: bounds[name] for name in energy if name in bounds},
     )
 
 
@@ -175,8 +178,10 @@ def run(
     jobs = [Job(p.node.name, p.makespan, tuple(place[s] for s in p.node.inputs if s in place)) for p in plans]
     spans = schedule(jobs)
     owned = own_params(work.layers)
+    bounds = ranges(arch)
     results = tuple(
-        _result(plan, arch, start, end, owned[plan.node.name]) for plan, (start, end) in zip(plans, spans, strict=True)
+        _result(plan, arch, start, end, owned[plan.node.name], bounds)
+        for plan, (start, end) in zip(plans, spans, strict=True)
     )
     _check(plans, results, arch)
     totals = totals_of(results, work.params, arch.clock_hz, arch.array.pes)
@@ -198,6 +203,8 @@ def run(
         sources=sources or {},
         totals=totals,
         results=results,
+        energy_model=model_dict(arch),
+        area_mm2=None if arch.node_nm is None else area_dict(area(arch)),
     )
     verify = {"checked": False, "command": f"accelsim verify --arch {arch.name} --model {name} --batch {graph.batch}"}
     return replace(report, verification=verify)

@@ -108,3 +108,13 @@ def area(arch: Accelerator, node_nm: int | None = None) -> dict[str, Figure]:
         sum(f.value for f in parts), sum(f.low for f in parts), sum(f.high for f in parts), "mm2", "sum"
     )
     return found
+
+
+def area_dict(table: dict[str, Figure]) -> dict[str, object]:
+    """The table as in `report.json`: mm2 by part, the total's low and high."""
+    total = table["total"]
+    return {
+        **{name: round(f.value, 6) for name, f in table.items()},
+        "low": round(total.low, 6),
+        "high": round(total.high, 6),
+    }

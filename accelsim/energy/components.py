@@ -40,8 +40,8 @@ MAC_SPAN: Span = (0.5, 4.03)
 """Low: assumed (a supply of 0.7 of nominal); no public figure lies below. High: Aladdin's 12.68 + 0.21 pJ over the
 3.1 + 0.1 of Horowitz (int32 multiply and add)."""
 SRAM_SPAN: Span = (0.45, 1.78)
-"""Low: nn_dataflow's silicon-fitted 15 pJ over our 33.2 for 16 bit of a 108 KiB buffer (65 nm). High: 10 pJ of the 8 KB,
-64-bit cache of Horowitz (45 nm) over our 5.65."""
+"""Low: nn_dataflow's silicon-fitted 15 pJ over our 33.2 for 16 bit of a 108 KiB buffer (65 nm). High: 10 pJ of the 8 KB
+cache of Horowitz with 64-bit words (45 nm) over our 5.65."""
 RF_SPAN: Span = (0.58, 4.54)
 """Low: nn_dataflow's 1 pJ a word over our 1.71 for writes of the 224 x 16 bit spad (65 nm). High: 1.977 pJ over our
 0.436 for the 192 x 16 bit weight spad of Timeloop's Eyeriss example (32 nm)."""
@@ -78,7 +78,9 @@ def logic_node(node_nm: int) -> str:
     Raises:
         InputError: neither the paper has the node nor is a neighbour agreed for it.
     """
-    return NEAREST_LOGIC_NODE.get(node_nm) or scaling.node_name(node_nm)
+    if node_nm in NEAREST_LOGIC_NODE:
+        return NEAREST_LOGIC_NODE[node_nm]
+    return scaling.node_name(node_nm)
 
 
 def _from_45(node_nm: int) -> float:

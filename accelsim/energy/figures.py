@@ -130,7 +130,7 @@ def with_figures(arch: Accelerator, figures: Mapping[str, Figure], model: str = 
             raise InputError(f"{arch.name} has no energy {key!r}; it has {', '.join(known)}")
     scaled = {key: in_femtojoules(figure, arch.clock_hz) for key, figure in figures.items()}
     value = {**known, **{key: _whole(figure.value, key) for key, figure in scaled.items()}}
-    sources = {s.key: s for s in arch.energy_sources} | {key: source_of(key, f) for key, f in scaled.items()}
+    origin = {s.key: s for s in arch.energy_sources} | {key: source_of(key, f) for key, f in scaled.items()}
     memories = tuple(
         replace(
             m,
@@ -166,7 +166,7 @@ def with_figures(arch: Accelerator, figures: Mapping[str, Figure], model: str = 
         ),
         vector=replace(arch.vector, op_fj=value["vector"]),
         energy_model=model or arch.energy_model,
-        energy_sources=tuple(sources[key] for key in known if key in sources),
+        energy_sources=tuple(origin[key] for key in known if key in origin),
     )
 
 
@@ -235,3 +235,12 @@ def merged(tables: Iterable[Mapping[str, Range]]) -> dict[str, Range]:
     for table in tables:
         found |= table
     return found
+
+
+def model_dict(arch: Accelerator) -> dict[str, object]:
+    """The energy model of a machine as in `report.json`: what it is, its node, the range of every component."""
+    return {
+        "model": arch.energy_model or STATED,
+        "node_nm": arch.node_nm,
+        "ranges": [r.as_dict() for r in ranges(arch).values()],
+    }
