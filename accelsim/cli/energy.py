@@ -133,15 +133,12 @@ def _as_dict(found: Ratio) -> dict[str, float]:
 
 def _fit(points: str, as_json: bool) -> None:
     from accelsim.energy.sram_fit import as_source, fit, leave_one_out, points_of, summary
-    from accelsim.store import reference_text
+    from accelsim.store import reference_text, user_text
 
     if points == "-":
         text, name = reference_text("cacti_sram.csv"), "cacti_sram.csv"
     else:
-        try:
-            text, name = Path(points).read_text(encoding="utf-8"), Path(points).name
-        except (OSError, UnicodeDecodeError):
-            raise InputError(f"cannot read the points {points!r}; expected a CSV file, or `-` for ours") from None
+        text, name = user_text(points, "CACTI points"), Path(points).name
     given = points_of(text, name)
     errors = {quantity: summary(values) for quantity, values in leave_one_out(given).items()}
     if as_json:

@@ -2,8 +2,9 @@
 
 PE logic is the 20,000 um2 that Eyeriss' dataflow study assumes for a 16-bit PE at 65 nm (ominux/eyeriss-dataflow,
 get_storage_area_from_size.m), scaled with the product of the operand widths (assumed): an 8-bit PE at 28 nm is then
-1,550 um2, TPU v1's 65,536 take 24 % of at most 331 mm2, 1,212 um2 each (Jouppi et al., ISCA 2017). Spads are that
-study's area per byte at 65 nm, memories the fit to the CACTI points. Vector unit, control, pads and clock are left out.
+1,550 um2; TPU v1's 65,536 take 30 % of at most 331 mm2, 1,515 um2 each (Jouppi et al., ISCA 2017). Spads are that
+study's area per byte at 65 nm, memories the fit to the CACTI points: bare arrays, of which two chips need three times
+as much. Vector unit, control, pads and clock are left out.
 """
 
 from __future__ import annotations
@@ -17,17 +18,18 @@ from accelsim.errors import InputError
 
 PE_UM2 = 20_000.0
 PE_SPAN: Span = (0.5, 2.0)
-"""Assumed; TPU v1's PE is 0.78 of ours."""
+"""Assumed; TPU v1's PE is 0.98 of ours."""
 SPAD_UM2_PER_BYTE = (
     (2, 103.47), (4, 172.07), (8, 177.07), (16, 169.89), (32, 96.06), (64, 59.15), (128, 39.94), (256, 27.48),
     (512, 20.87), (1024, 16.14), (2048, 13.89), (4096, 12.7),
 )  # fmt: skip
 """Storage area by bytes at 65 nm (ominux/eyeriss-dataflow, get_storage_area_from_size.m)."""
-SPAD_SPAN: Span = (0.37, 2.0)
-"""Low: CACTI's array of 512 bytes is 1/2.7 of the table's. High: assumed."""
-SRAM_SPAN: Span = (0.9, 2.8)
-"""Low: 0.217 mm2 of Timeloop's 128 KiB buffer (32 nm) over our 0.240. High: TPU v1's unified buffer, 29 % of at most
-331 mm2 (Jouppi et al.), over our 35 mm2."""
+SPAD_SPAN: Span = (0.37, 2.2)
+"""Low: CACTI's array of 512 bytes is 1/2.7 of the table's. High: Eyeriss' spads, 5.8 mm2 (storage is 2/3 of a core of
+12.25 mm2, spads 2.5 times the buffer; JSSC 2017), over our 2.73."""
+SRAM_SPAN: Span = (0.9, 3.0)
+"""Low: 0.217 mm2 of Timeloop's 128 KiB buffer (32 nm) over our 0.240. High: Eyeriss' buffer, 2.3 mm2 (as above), over
+our 0.78; the buffers of TPU v1, 37 % of at most 331 mm2 (ISCA 2017), are 2.96 of ours."""
 
 
 def _figure(value: float, span: Span, source: str) -> Figure:

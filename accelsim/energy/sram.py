@@ -92,6 +92,11 @@ def _beyond(quantity: str, node_nm: float) -> tuple[float, float]:
     return inside, scaling.factor(kind, source, name)
 
 
+def port_factor(quantity: str, ports: int) -> float:
+    """Growth of a figure from one port to several."""
+    return float((1 + PORT_SLOPE[quantity] * (ports - 1)) ** (2 if quantity == "area" else 1))
+
+
 def predict(
     quantity: str,
     capacity_bits: float,
@@ -123,5 +128,4 @@ def predict(
     if above != below:
         share = log(inside / below) / log(above / below)
         value = value * (1 - share) + _at_node(quantity, above, word_bytes, octave, tables) * share
-    grown = (1 + PORT_SLOPE[quantity] * (ports - 1)) ** (2 if quantity == "area" else 1)
-    return exp(value) * factor * grown * (1 if quantity == "access" else banks)
+    return exp(value) * factor * port_factor(quantity, ports) * (1 if quantity == "access" else banks)

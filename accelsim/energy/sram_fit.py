@@ -46,11 +46,12 @@ class Point:
         return float(getattr(self, quantity))
 
 
-def points_of(text: str, source: str) -> tuple[Point, ...]:
+def points_of(text: str, source: str, least: int = 12) -> tuple[Point, ...]:
     """Points from CSV with the columns `tech_nm word_bytes size_bytes read_nJ write_nJ leak_mW access_ns area_mm2`.
 
     Raises:
-        InputError: a missing column, or a cell that is not a positive number (with its line).
+        InputError: a missing column, a cell that is not a positive number (with its line), fewer points than `least`
+            (12 carry a trend of 6 terms).
     """
     reader = csv.DictReader(io.StringIO(text))
     names = reader.fieldnames or []
@@ -70,8 +71,8 @@ def points_of(text: str, source: str) -> tuple[Point, ...]:
             values.append(value)
         node, word, size, read, write, leak, access, area = values
         found.append(Point(node, word, size, read * 1000, write * 1000, leak, access, area))
-    if len(found) < 12:
-        raise InputError(f"{source}: {len(found)} points, expected at least 12 to fit a trend of 6 terms")
+    if len(found) < least:
+        raise InputError(f"{source}: {len(found)} points, expected at least {least}")
     return tuple(found)
 
 

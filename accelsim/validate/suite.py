@@ -8,7 +8,9 @@ from collections.abc import Callable
 from accelsim.errors import InputError, nearest
 from accelsim.validate.types import Section
 
-SECTIONS: dict[str, str] = {}
+SECTIONS: dict[str, str] = {
+    "energy": "accelsim.validate.energy",
+}
 
 
 def compare(name: str, rows: str = "") -> Section:
