@@ -47,11 +47,19 @@ RF_SPAN: Span = (0.58, 4.54)
 0.436 for the 192 x 16 bit weight spad of Timeloop's Eyeriss example (32 nm)."""
 WIRE_SPAN: Span = (0.5, 2.0)
 """Assumed."""
-LEAK_SPAN: Span = (0.01, 10.0)
-"""CACTI 7's own choice of cells: high-performance cells at 360 K leak ten times our value (which is a tenth of them,
-assumed), low-standby-power cells at 360 K 1/1200 to 1/4500 of them (runs at 22 to 65 nm, 8 and 128 KiB)."""
+LEAK_SPAN: Span = (0.001, 10.0)
+"""High: CACTI 7's high-performance cells at 360 K, of which our value is a tenth (assumed). Low: its low-standby-power
+cells leak 1/1200 to 1/4500 of them (runs at 22 to 65 nm, 8 and 128 KiB), Timeloop's 128 KiB buffer (32 nm) 1/14,000."""
 HP_SHARE = 0.1
 """Leakage of a buffer over that of CACTI's high-performance cells at 360 K (assumed)."""
+
+LOGIC_LEAK_SPAN: Span = (0.5, 170.0)
+"""Low: assumed. High: the 28 W of TPU v1 when idle (ISCA 2017, table 2), were all of it the array's, over our 0.16 W."""
+MAC_LEAK_UW = 2.374
+"""An 8 x 8 bit MAC at 32 nm (0.002374 pJ in 1 ns; Accelergy ERT of Timeloop's Eyeriss example)."""
+SPAD_LEAK_UW_PER_BIT = 1.592 / (192 * 16)
+"""A bit of the weight spad (same)."""
+LEAK_NODE = "32"
 
 HOROWITZ_NODE = "45"
 MULTIPLY_8_PJ = 0.2
@@ -164,6 +172,13 @@ def sram_leakage(capacity_bits: int, port_bits: int, node_nm: int, ports: int = 
     """Leakage in mW: a tenth of CACTI's high-performance cells (assumed)."""
     value = HP_SHARE * sram.predict("leakage", capacity_bits, port_bits, node_nm, ports=ports)
     return _spread(value, LEAK_SPAN, "mW", "fit to CACTI 7 points (itrs-hp, 360 K) times 0.1, assumed")
+
+
+def array_leakage(pes: int, weight_bits: int, input_bits: int, spad_bits: int, node_nm: int) -> Figure:
+    """Leakage of the PEs in mW: MACs by the product of their widths, spads by their bits; nodes as energy (assumed)."""
+    each = MAC_LEAK_UW * weight_bits * input_bits / 64 + SPAD_LEAK_UW_PER_BIT * spad_bits
+    value = pes * each / 1000 * scaling.factor("energy", LEAK_NODE, logic_node(node_nm))
+    return _spread(value, LOGIC_LEAK_SPAN, "mW", f"{pes} PEs as in Timeloop's Eyeriss example (32 nm), scaled; assumed")
 
 
 def hop(pitch_mm: float, node_nm: int) -> Figure:

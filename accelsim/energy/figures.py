@@ -203,7 +203,11 @@ def sources(arch: Accelerator) -> tuple[EnergySource, ...]:
 
 
 def ranges(arch: Accelerator) -> dict[str, Range]:
-    """The range of each component of the energy breakdown: the widest of its parts that are not zero."""
+    """The range of each component of the energy breakdown.
+
+    Reads and writes of a component mix differently in every run, so the widest of their ranges holds; leakage adds up
+    the same way in every cycle, so its range is that of the sum.
+    """
     value = energies(arch)
     parts: dict[str, list[EnergySource]] = {}
     for source in sources(arch):
@@ -211,14 +215,13 @@ def ranges(arch: Accelerator) -> dict[str, Range]:
     found = {}
     for component, items in parts.items():
         used = [s for s in items if value[s.key]] or items[:1]
-        texts = list(dict.fromkeys(s.source for s in used))
-        found[component] = Range(
-            component,
-            shared_by(component, arch),
-            min(s.low_permille for s in used),
-            max(s.high_permille for s in used),
-            " | ".join(texts),
-        )
+        low, high = min(s.low_permille for s in used), max(s.high_permille for s in used)
+        total = sum(value[s.key] for s in used)
+        if component == "leakage" and total:
+            low = sum(value[s.key] * s.low_permille for s in used) // total
+            high = -(-sum(value[s.key] * s.high_permille for s in used) // total)
+        why = " | ".join(dict.fromkeys(s.source for s in used))
+        found[component] = Range(component, shared_by(component, arch), low, high, why)
     return found
 
 

@@ -64,23 +64,24 @@ def _memory(level: MemoryLevel, node: int) -> Figures:
 
 
 def at_node(arch: Accelerator, node: int) -> Figures:
-    """Every energy of a machine from its sizes, widths, DRAM kind and a node in nm.
-
-    Array leakage is left at zero: no public figure for logic is at hand.
-    """
+    """Every energy of a machine from its sizes, widths, DRAM kind and a node in nm."""
     precision, array = arch.precision, arch.array
     outside = dram(arch.dram.kind)
     found = {"DRAM.read": outside.read, "DRAM.write": outside.write, "DRAM.background": outside.background}
     for memory in arch.memories:
         found |= _memory(memory, node)
+    stored = 0
     for spad in array.spads:
         bits = precision.psum_bits if spad.operand == "Outputs" else precision.read_bits(spad.operand)
+        stored += spad.words * bits
         read, write = components.register_file(spad.words, bits, node)
         found |= {f"spad.{spad.operand}.read": read, f"spad.{spad.operand}.write": write}
     pitch = area.pitch_mm(arch, node)
     buses = array.kind == "row_stationary"
     found["array.hop"] = components.bus(pitch, array.cols, node) if buses else components.hop(pitch, node)
-    found["array.leakage"] = Figure(0, 0, 0, "fJ/cycle", "not modelled")
+    found["array.leakage"] = components.array_leakage(
+        array.pes, precision.weight_bits, precision.input_bits, stored, node
+    )
     found["MAC"] = components.mac(precision.weight_bits, precision.input_bits, precision.psum_bits, node)
     found["vector"] = components.mac(precision.input_bits, precision.input_bits, precision.psum_bits, node).times(
         1, note="a vector operation as a MAC, assumed"

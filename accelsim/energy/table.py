@@ -76,12 +76,8 @@ def model_figures(arch: Accelerator, model: Model) -> tuple[str, dict[str, Figur
 
 
 def apply(arch: Accelerator, model: Model, keep: frozenset[str] = frozenset()) -> Accelerator:
-    """The machine with the energies of a model, except those in `keep`.
-
-    A node that the model has becomes the machine's, unless energies are kept and the machine states its own.
-    """
+    """The machine with the energies of a model, except those in `keep`, and with the node that the model has."""
     name, figures, node = model_figures(arch, model)
-    own = arch.node_nm if keep and arch.node_nm is not None else node or arch.node_nm
     wanted = {key: figure for key, figure in figures.items() if key not in keep}
     kept = tuple(s for s in arch.energy_sources if s.key not in wanted)
-    return with_figures(replace(arch, node_nm=own, energy_sources=kept), wanted, name)
+    return with_figures(replace(arch, node_nm=node or arch.node_nm, energy_sources=kept), wanted, name)

@@ -69,3 +69,14 @@ def missing_energies(document: Any) -> list[tuple[Path, str]]:
         for path, must in _places(document).values()
         if must and isinstance(parent := _parent(document, path), dict) and path[-1] not in parent
     ]
+
+
+def required_energies() -> dict[str, Any]:
+    """The JSON Schema of the energies that a file without `energy` states."""
+    both = {"required": [key for key, _ in BOTH]}
+    array = {
+        "required": ["mac_energy", "hop_energy"],
+        "properties": {"spads": {"properties": {operand: both for operand in OPERANDS}}},
+    }
+    vector = {"required": ["op_energy"]}
+    return {"properties": {"dram": both, "memories": {"items": both}, "array": array, "vector": vector}}

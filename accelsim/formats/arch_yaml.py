@@ -14,7 +14,13 @@ from accelsim.arch import OPERANDS, Accelerator, Dram, Hold, MemoryLevel, PEArra
 from accelsim.energy.components import logic_node
 from accelsim.energy.table import Model, apply
 from accelsim.errors import InputError, nearest
-from accelsim.formats.arch_energies import PRESET_NAMES, missing_energies, no_file, stated_energies
+from accelsim.formats.arch_energies import (
+    PRESET_NAMES,
+    missing_energies,
+    no_file,
+    required_energies,
+    stated_energies,
+)
 from accelsim.formats.arch_schema import ArchModel, ArrayModel, MemoryModel
 from accelsim.formats.yaml_text import parse, place, refuse
 
@@ -195,7 +201,12 @@ def load_accelerator(text: str, source: str, read_model: ReadModel | None = None
         return arch
     try:
         found = PRESET_NAMES.get(model.energy) or (read_model or no_file)(model.energy)
-        return apply(arch, found, stated_energies(document))
+        filled = apply(arch, found, stated_energies(document))
+        if arch.node_nm not in (None, filled.node_nm):
+            raise InputError(
+                f"{filled.energy_model} is for {filled.node_nm} nm, the machine's node is {arch.node_nm} nm"
+            )
+        return filled
     except InputError as error:
         line, column = place(document, ("energy",))
         raise InputError(f"{source}:{line}:{column}: energy: {error}") from None
@@ -205,4 +216,5 @@ def arch_json_schema() -> dict[str, Any]:
     """JSON Schema of a machine's YAML, for editors."""
     schema = ArchModel.model_json_schema()
     schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+    schema["if"], schema["then"] = {"not": {"required": ["energy"]}}, required_energies()
     return schema
