@@ -54,7 +54,7 @@ HP_SHARE = 0.1
 """Leakage of a buffer over that of CACTI's high-performance cells at 360 K (assumed)."""
 
 LOGIC_LEAK_SPAN: Span = (0.5, 170.0)
-"""Low: assumed. High: the 28 W of TPU v1 when idle (ISCA 2017, table 2), were all of it the array's, over our 0.16 W."""
+"""Low: assumed. High: the 28 W of TPU v1 when idle (ISCA 2017, table 2), were all of it the array's, over our 0.16."""
 MAC_LEAK_UW = 2.374
 """An 8 x 8 bit MAC at 32 nm (0.002374 pJ in 1 ns; Accelergy ERT of Timeloop's Eyeriss example)."""
 SPAD_LEAK_UW_PER_BIT = 1.592 / (192 * 16)

@@ -103,7 +103,7 @@ def factor(
     >>> factor("energy", "45", "45")
     1.0
     >>> round(factor("energy", "45", "65"), 3)
-    1.953
+    1.952
 
     Raises:
         InputError: an unknown kind or node, a voltage far from nominal, voltages for area.

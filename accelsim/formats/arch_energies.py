@@ -76,7 +76,7 @@ def required_energies() -> dict[str, Any]:
     both = {"required": [key for key, _ in BOTH]}
     array = {
         "required": ["mac_energy", "hop_energy"],
-        "properties": {"spads": {"properties": {operand: both for operand in OPERANDS}}},
+        "properties": {"spads": {"properties": dict.fromkeys(OPERANDS, both)}},
     }
     vector = {"required": ["op_energy"]}
     return {"properties": {"dram": both, "memories": {"items": both}, "array": array, "vector": vector}}
