@@ -47,6 +47,7 @@ def energy(
 
 def _table(arch: str, preset: str, as_json: bool) -> None:
     from accelsim.energy.area import area
+    from accelsim.energy.dram import dram, type_of
     from accelsim.lookup import load_arch
 
     machine, _ = load_arch(arch, preset)
@@ -74,6 +75,9 @@ def _table(arch: str, preset: str, as_json: bool) -> None:
         f"{machine.name}: energy per action, {machine.energy_model or 'as the machine states it'}", columns, lines
     )
     say("of a MAC: a word of the machine's width (psums at psum width) over one MAC")
+    if type_of(machine.dram.kind) is not None:
+        row = dram(machine.dram.kind).activation
+        say(f"opening a DRAM row: {row.value:.3g} nJ ({row.low:.3g} to {row.high:.3g}), not in DRAM.read; {row.source}")
     if not found:
         say("area: the machine states no node (`node: 65 nm`)")
         return

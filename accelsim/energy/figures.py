@@ -131,42 +131,42 @@ def with_figures(arch: Accelerator, figures: Mapping[str, Figure], model: str = 
     scaled = {key: in_femtojoules(figure, arch.clock_hz) for key, figure in figures.items()}
     value = {**known, **{key: _whole(figure.value, key) for key, figure in scaled.items()}}
     origin = {s.key: s for s in arch.energy_sources} | {key: source_of(key, f) for key, f in scaled.items()}
-    memories = tuple(
-        replace(
-            m,
-            read_fj_per_bit=value[f"{m.name}.read"],
-            write_fj_per_bit=value[f"{m.name}.write"],
-            leakage_fj_per_cycle=value[f"{m.name}.leakage"],
-        )
-        for m in arch.memories
+    return replace(
+        _with_values(arch, value),
+        energy_model=model or arch.energy_model,
+        energy_sources=tuple(origin[key] for key in known if key in origin),
     )
-    spads = tuple(
-        replace(
-            s,
-            read_fj_per_bit=value[f"spad.{s.operand}.read"],
-            write_fj_per_bit=value[f"spad.{s.operand}.write"],
-        )
-        for s in arch.array.spads
+
+
+def _with_values(arch: Accelerator, value: Mapping[str, int]) -> Accelerator:
+    """The machine with all energies of `energies` set."""
+
+    def store(name: str) -> tuple[int, int]:
+        return value[f"{name}.read"], value[f"{name}.write"]
+
+    memories, spads = [], []
+    for m in arch.memories:
+        read, write = store(m.name)
+        leak = value[f"{m.name}.leakage"]
+        memories.append(replace(m, read_fj_per_bit=read, write_fj_per_bit=write, leakage_fj_per_cycle=leak))
+    for s in arch.array.spads:
+        read, write = store(f"spad.{s.operand}")
+        spads.append(replace(s, read_fj_per_bit=read, write_fj_per_bit=write))
+    read, write = store("DRAM")
+    idle = value["DRAM.background"]
+    array = replace(
+        arch.array,
+        spads=tuple(spads),
+        hop_fj_per_bit=value["array.hop"],
+        leakage_fj_per_cycle=value["array.leakage"],
+        mac_fj=value["MAC"],
     )
     return replace(
         arch,
-        dram=replace(
-            arch.dram,
-            read_fj_per_bit=value["DRAM.read"],
-            write_fj_per_bit=value["DRAM.write"],
-            background_fj_per_cycle=value["DRAM.background"],
-        ),
-        memories=memories,
-        array=replace(
-            arch.array,
-            spads=spads,
-            hop_fj_per_bit=value["array.hop"],
-            leakage_fj_per_cycle=value["array.leakage"],
-            mac_fj=value["MAC"],
-        ),
+        dram=replace(arch.dram, read_fj_per_bit=read, write_fj_per_bit=write, background_fj_per_cycle=idle),
+        memories=tuple(memories),
+        array=array,
         vector=replace(arch.vector, op_fj=value["vector"]),
-        energy_model=model or arch.energy_model,
-        energy_sources=tuple(origin[key] for key in known if key in origin),
     )
 
 

@@ -337,6 +337,18 @@ def test_a_run_under_a_preset_reports_its_range(arch: str, preset: str) -> None:
     assert report.area_mm2 is not None and report.area_mm2["low"] < report.area_mm2["total"] < report.area_mm2["high"]
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("arch", ["eyeriss", "tpu_v1", "edge_os_32x32"])
+@pytest.mark.parametrize("preset", presets.PRESETS)
+def test_a_convolutional_network_runs_under_every_preset(arch: str, preset: str) -> None:
+    """All laws hold (they stop a run that breaks one), and the breakdown lies inside its range."""
+    report = accelsim.run(arch, "mobilenet_v2:size=32,width=0.25", energy=preset)
+    low, high = report.totals.energy_span_aj
+    assert low < 1000 * report.totals.total_energy_fj < high
+    assert report.totals.energy_fj["MAC"] == report.totals.issued_macs * load_arch(arch, preset)[0].array.mac_fj
+    assert report.totals.energy_fj["leakage"] > 0 or preset == "eyeriss_normalised"
+
+
 def test_the_run_command_takes_a_model_and_prints_the_range(tmp_path: Path) -> None:
     folder = written(tmp_path, {"mine.yaml": TABLE.replace("GLB", "SRAM")})
     arguments = ["--arch", "edge_os_32x32", "--model", "mlp", "--energy", str(folder / "mine.yaml")]
