@@ -24,6 +24,9 @@ from accelsim.formats.arch_energies import (
 from accelsim.formats.arch_schema import ArchModel, ArrayModel, MemoryModel
 from accelsim.formats.yaml_text import parse, place, refuse
 
+TAKEN = ("DRAM", "PE", "array", "stream", "spad", "MAC", "vector", "leakage", "memory")
+"""Names that traffic tables, energy breakdowns and energy tables use for something else."""
+
 
 def _model_at(path: tuple[int | str, ...]) -> type[BaseModel] | None:
     """The model whose keys a path's parent has."""
@@ -70,7 +73,7 @@ def _cross(model: ArchModel, document: Any) -> list[tuple[tuple[int | str, ...],
     found: list[tuple[tuple[int | str, ...], str]] = []
     names = [m.name for m in model.memories]
     for i, memory in enumerate(model.memories):
-        if memory.name in ("DRAM", "PE", "array", "stream") or names.count(memory.name) > 1:
+        if memory.name in TAKEN or names.count(memory.name) > 1:
             found.append((("memories", i, "name"), f"{memory.name!r} is taken; choose another name"))
         if memory.psum_only and (memory.holds.Inputs or memory.holds.Weights or not memory.holds.Outputs):
             found.append((("memories", i, "holds"), "a psum_only memory holds Outputs and nothing else"))

@@ -15,6 +15,7 @@ from accelsim.cli import app
 from accelsim.energy import presets
 from accelsim.energy.figures import energies, ranges, sources
 from accelsim.energy.sram_fit import HEADER
+from accelsim.energy.table import apply
 from accelsim.errors import InputError
 from accelsim.formats.arch_yaml import arch_json_schema
 from accelsim.formats.energy_yaml import load_energy
@@ -310,6 +311,31 @@ def test_wrong_maps_are_refused(tmp_path: Path, mapped: str, message: str) -> No
     folder = written(tmp_path, {"m.yaml": f"ert: x.yaml\nmap:\n  {mapped}\n", "x.yaml": ert_text()})
     with pytest.raises(InputError, match=message):
         load_arch("eyeriss", str(folder / "m.yaml"))
+
+
+def _damaged(document: object) -> list[object]:
+    """The document with each part in turn replaced by something of another type, or left out."""
+    found: list[object] = [None, 3, "x", [], {}, True]
+    if isinstance(document, dict):
+        for key, value in document.items():
+            found += [{**document, key: worse} for worse in _damaged(value)]
+            found.append({k: v for k, v in document.items() if k != key})
+    if isinstance(document, list):
+        found += [[worse, *document[1:]] for worse in _damaged(document[0])]
+    return found
+
+
+@pytest.mark.parametrize("text", [TABLE, ert_text(), "ert: x.yaml\nmap:\n  GLB: {table: shared_glb, bits: 64}\n"])
+def test_damaged_files_are_refused_or_read_never_a_crash(text: str) -> None:
+    arch, _ = load_arch("eyeriss")
+    refused = 0
+    for document in _damaged(YAML(typ="safe").load(text)):
+        try:
+            apply(arch, load_energy(json.dumps(document), "d.yaml", lambda _: ert_text()))
+        except InputError as error:
+            assert "d.yaml" in str(error) or "DRAM" in str(error)
+            refused += 1
+    assert refused > 20
 
 
 def test_a_map_without_its_ert_is_refused(tmp_path: Path) -> None:
