@@ -201,7 +201,8 @@ NOTES = (
     "lengths by leave-one-out error; the values of the unseen points entered no fit.",
     "CACTI's leakage at 90 nm is a fifth of what scaling from 65 nm gives; leakage outside 22 to 65 nm is an order of "
     "magnitude, and presets take a tenth of CACTI's high-performance cells (assumed).",
-    "All points hold ECC bits (an eighth more columns) at 360 K, CACTI's sample configuration.",
+    "New points for `--rows`: CACTI's sample cache.cfg with type ram, associativity 1, block size and bus width of one "
+    "word, the size and the node; it keeps ECC bits (an eighth more columns) and 360 K, as all points here do.",
     "Shown rows carry no band: public absolute figures disagree by up to 4 x (10 x for DRAM), which is why every "
     "energy has a range.",
 )
