@@ -8,7 +8,7 @@ from typing import Any
 
 from accelsim.errors import InputError
 from accelsim.formats.zeros import load_zeros
-from accelsim.lookup import Shapes, load_arch, load_model
+from accelsim.lookup import Shapes, load_arch, load_model, sources_of
 from accelsim.mapper.search import Objective
 from accelsim.pipeline import run as run_pipeline
 from accelsim.plan import Options
@@ -26,6 +26,7 @@ def run(
     objective: Objective = "edp",
     input_shapes: Shapes | None = None,
     zeros: str = "",
+    energy: str = "",
     progress: Callable[[str], None] | None = None,
 ) -> RunReport:
     """Simulate a network on a machine, both by name or file.
@@ -36,13 +37,14 @@ def run(
         input_shapes: of an ONNX file's inputs with symbolic dims, by name.
         zeros: CSV file with the shares of zero words of array layers (`layer,inputs,outputs`), for machines that skip
             or code them.
+        energy: a preset (`65nm`, `eyeriss_normalised`, ...), a table or an Accelergy ERT in place of the machine's.
 
     Raises:
         InputError: an unknown name or wrong file. MappingError: a layer does not fit the machine.
     """
-    machine, arch_file = load_arch(arch)
+    machine, arch_file = load_arch(arch, energy)
     graph, model_file = load_model(model, batch, input_shapes)
-    sources = {arch_file.shown: arch_file.sha256, model_file.shown: model_file.sha256}
+    sources = sources_of(arch_file, model_file)
     options = Options(objective, zeros=load_zeros(zeros) if zeros else ())
     return run_pipeline(machine, graph, options, model=_name(model), sources=sources, progress=progress)
 

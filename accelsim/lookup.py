@@ -15,11 +15,12 @@ import os
 import sys
 import traceback
 import types
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from accelsim.arch import Accelerator
+from accelsim.energy import presets, table
 from accelsim.errors import AccelsimError, InputError, nearest
 from accelsim.graph import LayerGraph
 
@@ -29,12 +30,13 @@ ARCHS, MODELS = "arch_configs", "workloads"
 
 @dataclass(frozen=True)
 class Found:
-    """A file that was looked up: bare file name (never a path), its text and hash."""
+    """A file that was looked up: bare file name (never a path), its text and hash; `uses` are files it names."""
 
     shown: str
     path: Path
     text: str
     digest: str = ""
+    uses: tuple[Found, ...] = ()
 
     @property
     def sha256(self) -> str:
@@ -92,12 +94,54 @@ def find_arch(name: str) -> Found:
     raise InputError(f"no machine {name!r}; {nearest(stem, known)}")
 
 
-def load_arch(name: str) -> tuple[Accelerator, Found]:
-    """A machine by path or name, and its file."""
+def load_arch(name: str, energy: str = "") -> tuple[Accelerator, Found]:
+    """A machine by path or name, and its file; `energy` is a preset or file that replaces all its energies."""
     from accelsim.formats.arch_yaml import load_accelerator
 
     found = find_arch(name)
-    return load_accelerator(found.text, found.shown), found
+    used: list[Found] = []
+
+    def beside(given: str) -> table.Model:
+        model, files = load_energy_model(given, found.path.parent)
+        used.extend(files)
+        return model
+
+    machine = load_accelerator(found.text, found.shown, beside)
+    if energy:
+        used.clear()
+        model, files = load_energy_model(energy, Path())
+        used.extend(files)
+        machine = table.apply(machine, model)
+    return machine, replace(found, uses=tuple(used))
+
+
+def load_energy_model(name: str, folder: Path) -> tuple[table.Model, tuple[Found, ...]]:
+    """An energy preset by name, or a table or ERT from a file, and the files read; paths start at `folder`.
+
+    Raises:
+        InputError: neither a preset nor a file, or a wrong file.
+    """
+    if name in presets.PRESETS:
+        return name, ()
+    from accelsim.formats.energy_yaml import load_energy
+
+    path = folder / name
+    if not path.is_file():
+        hint = "no such file" if path.suffix in (".yaml", ".yml") else nearest(name, presets.PRESETS)
+        raise InputError(f"no energy preset or file {name!r}; {hint}")
+    files = [_read(path, path.name)]
+
+    def beside(given: str) -> str:
+        other = path.parent / given
+        files.append(_read(other, given))
+        return files[-1].text
+
+    return load_energy(files[0].text, files[0].shown, beside), tuple(files)
+
+
+def sources_of(*files: Found) -> dict[str, str]:
+    """Hashes by file name, of the files and of those that they name."""
+    return {f.shown: f.sha256 for file in files for f in (file, *file.uses)}
 
 
 @dataclass(frozen=True)

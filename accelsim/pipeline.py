@@ -11,6 +11,8 @@ from accelsim.checks import check_compulsory, check_counts, check_dram, check_po
 from accelsim.dram import DramUse
 from accelsim.dram.energy import command_energy_fj
 from accelsim.energy import LevelTraffic, array_traffic, energy_fj, leakage_fj, live_macs, merge, vector_traffic
+from accelsim.energy.area import area, area_dict
+from accelsim.energy.figures import Range, model_dict, ranges
 from accelsim.graph import LayerGraph, optimise, own_params
 from accelsim.layers import Gather
 from accelsim.mapping.legality import active_pes
@@ -102,7 +104,7 @@ def _note(plan: Plan, arch: Accelerator, stalls: dict[str, int], compute: int, i
     return "; ".join(parts)
 
 
-def _result(plan: Plan, arch: Accelerator, start: int, end: int, params: int) -> LayerResult:
+def _result(plan: Plan, arch: Accelerator, start: int, end: int, params: int, bounds: dict[str, Range]) -> LayerResult:
     node = plan.node
     cycles = end - start
     found = [_traffic(part, arch) for part in plan.parts]
@@ -139,6 +141,7 @@ def _result(plan: Plan, arch: Accelerator, start: int, end: int, params: int) ->
         folded=node.folded,
         note=_note(plan, arch, stalls, compute, macs),
         dram=None if use is None else use.as_dict(),
+        energy_ranges={name: bounds[name] for name in energy if name in bounds},
     )
 
 
@@ -190,8 +193,10 @@ def run(
     jobs = [Job(p.node.name, p.makespan, tuple(place[s] for s in p.node.inputs if s in place)) for p in plans]
     spans = schedule(jobs)
     owned = own_params(work.layers)
+    bounds = ranges(arch)
     results = tuple(
-        _result(plan, arch, start, end, owned[plan.node.name]) for plan, (start, end) in zip(plans, spans, strict=True)
+        _result(plan, arch, start, end, owned[plan.node.name], bounds)
+        for plan, (start, end) in zip(plans, spans, strict=True)
     )
     _check(plans, results, arch)
     totals = totals_of(results, work.params, arch.clock_hz, arch.array.pes)
@@ -215,6 +220,8 @@ def run(
         sources=sources or {},
         totals=totals,
         results=results,
+        energy_model=model_dict(arch),
+        area_mm2=None if arch.node_nm is None else area_dict(area(arch)),
     )
     verify = {"checked": False, "command": f"accelsim verify --arch {arch.name} --model {name} --batch {graph.batch}"}
     return replace(report, verification=verify)

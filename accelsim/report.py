@@ -7,11 +7,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from accelsim.energy import LevelTraffic, merge
+from accelsim.energy.figures import Range, merged, span_aj
+from accelsim.energy.ratio import Ratio, ratio
 
 if TYPE_CHECKING:
     import pandas as pd
 
 FJ_PER_PJ = 1000
+AJ_PER_PJ = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -51,11 +54,17 @@ class LayerResult:
     folded: tuple[str, ...] = ()
     note: str = ""
     dram: dict[str, int | float] | None = None
+    energy_ranges: dict[str, Range] = field(default_factory=dict)
 
     @property
     def total_energy_fj(self) -> int:
         """Energy of the layer."""
         return sum(self.energy_fj.values())
+
+    @property
+    def energy_span_aj(self) -> tuple[int, int]:
+        """(low, high) of the energy in attojoules."""
+        return span_aj(self.energy_fj, self.energy_ranges)
 
     def dram_bits(self) -> tuple[int, int]:
         """(read, written) DRAM bits."""
@@ -80,6 +89,7 @@ class LayerResult:
             "vector_ops": self.vector_ops,
             "energy_pj": self.total_energy_fj / FJ_PER_PJ,
             "energy_fj": self.total_energy_fj,
+            **span_dict(self.energy_fj, self.energy_ranges),
             "traffic": traffic_dict(self.traffic),
             "energy_by_component_pj": picojoules(self.energy_fj),
             "stall_cycles": dict(sorted(self.stall_cycles.items())),
@@ -94,6 +104,15 @@ class LayerResult:
 def picojoules(energy_fj: dict[str, int]) -> dict[str, float]:
     """Femtojoules by component as picojoules, for a report."""
     return {name: value / FJ_PER_PJ for name, value in sorted(energy_fj.items())}
+
+
+def span_dict(energy_fj: dict[str, int], bounds: dict[str, Range]) -> dict[str, Any]:
+    """Low and high of a breakdown as in `report.json`: in total and by component, exact."""
+    low, high = span_aj(energy_fj, bounds)
+    by_component = {
+        name: [end / AJ_PER_PJ for end in span_aj({name: value}, bounds)] for name, value in sorted(energy_fj.items())
+    }
+    return {"energy_low_pj": low / AJ_PER_PJ, "energy_high_pj": high / AJ_PER_PJ, "energy_ranges": by_component}
 
 
 def traffic_dict(table: LevelTraffic) -> dict[str, dict[str, dict[str, int]]]:
@@ -127,11 +146,17 @@ class Totals:
     traffic: LevelTraffic
     stall_cycles: dict[str, int]
     compute_cycles: int
+    energy_ranges: dict[str, Range] = field(default_factory=dict)
 
     @property
     def total_energy_fj(self) -> int:
         """Energy of the run."""
         return sum(self.energy_fj.values())
+
+    @property
+    def energy_span_aj(self) -> tuple[int, int]:
+        """(low, high) of the energy in attojoules."""
+        return span_aj(self.energy_fj, self.energy_ranges)
 
     def as_dict(self) -> dict[str, Any]:
         """The totals as in `report.json`."""
@@ -145,6 +170,7 @@ class Totals:
             "seconds": self.seconds,
             "energy_pj": self.total_energy_fj / FJ_PER_PJ,
             "energy_fj": self.total_energy_fj,
+            **span_dict(self.energy_fj, self.energy_ranges),
             "utilization": self.utilization,
             "dram_read_bits": sum(f.read_bits for f in dram.values()),
             "dram_write_bits": sum(f.write_bits for f in dram.values()),
@@ -170,7 +196,13 @@ def totals_of(layers: Iterable[LayerResult], params: int, clock_hz: int, pes: in
         traffic=merge(r.traffic for r in rows),
         stall_cycles=add_up(r.stall_cycles for r in rows),
         compute_cycles=sum(r.compute_cycles for r in rows),
+        energy_ranges=merged(r.energy_ranges for r in rows),
     )
+
+
+def energy_ratio(a: Totals, b: Totals) -> Ratio:
+    """Energy of run a over run b with the range that survives the uncertainty they share."""
+    return ratio(a.energy_fj, a.energy_ranges, b.energy_fj, b.energy_ranges)
 
 
 @dataclass(frozen=True)
@@ -198,6 +230,8 @@ class RunReport:
     totals: Totals
     results: tuple[LayerResult, ...]
     verification: dict[str, Any] = field(default_factory=dict)
+    energy_model: dict[str, Any] = field(default_factory=dict)
+    area_mm2: dict[str, Any] | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """The report as in `report.json` (schema 1)."""
@@ -213,6 +247,8 @@ class RunReport:
             "precision_bits": self.machine.precision,
             "options": self.options,
             "sources": dict(sorted(self.sources.items())),
+            "energy_model": self.energy_model,
+            "area_mm2": self.area_mm2,
             "totals": self.totals.as_dict(),
             "layers": [layer.as_dict() for layer in self.results],
             "verification": self.verification,
@@ -245,6 +281,8 @@ def layer_row(layer: LayerResult) -> dict[str, Any]:
         "active_pes": layer.active_pes,
         "vector_ops": layer.vector_ops,
         "energy_pj": layer.total_energy_fj / FJ_PER_PJ,
+        "energy_low_pj": layer.energy_span_aj[0] / AJ_PER_PJ,
+        "energy_high_pj": layer.energy_span_aj[1] / AJ_PER_PJ,
         "dram_read_bits": reads,
         "dram_write_bits": writes,
     }

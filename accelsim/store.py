@@ -26,6 +26,19 @@ def reference_text(name: str) -> str:
     return resources.files("accelsim.validate").joinpath("data", name).read_text(encoding="utf-8")
 
 
+def user_text(name: str, what: str) -> str:
+    """The text of a user's file; `what` it should hold is for the message.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    try:
+        return Path(name).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise InputError(f"cannot read {what} {name!r}: {reason}") from None
+
+
 def write_all(folder: Path, files: dict[str, bytes]) -> list[Path]:
     """Write files into a folder: all are written aside first, then moved into place one by one.
 

@@ -23,6 +23,7 @@ WORDS = {"words": 1, "word": 1}
 ENERGIES = {"fJ": 1, "pJ": 10**3, "nJ": 10**6}
 ENERGIES_PER_BIT = {"fJ/bit": 1, "pJ/bit": 10**3, "nJ/bit": 10**6}
 POWERS = {"uW": Fraction(1, 10**6), "mW": Fraction(1, 10**3), "W": Fraction(1)}
+LENGTHS = {"nm": 1}
 TIMES = {"ps": Fraction(1, 10**12), "ns": Fraction(1, 10**9), "us": Fraction(1, 10**6), "ms": Fraction(1, 10**3)}
 
 _FORM = re.compile(r"\s*([^\s]+?)\s*([A-Za-z][A-Za-z/]*)\s*")
@@ -104,10 +105,28 @@ def femtojoules_per_cycle(text: object, clock_hz: int) -> int:
     return round(_parse(text, POWERS, "a power", "3 mW", zero=True) * 10**15 / clock_hz)
 
 
+def milliwatts(text: object) -> float:
+    """A power, such as '3 mW', in milliwatts; zero is allowed."""
+    return float(_parse(text, POWERS, "a power", "3 mW", zero=True) * 1000)
+
+
+def nanometres(text: object) -> int:
+    """A technology node, such as '65 nm', in whole nanometres."""
+    return _whole(_parse(text, LENGTHS, "a node", "65 nm", zero=False), text, "nanometres")
+
+
 def cycles(text: object, clock_hz: int) -> int:
     """A time, such as '100 ns', in cycles of a clock, rounded up; zero is allowed."""
     value = _parse(text, TIMES, "a time", "100 ns", zero=True) * clock_hz
     return -(-value.numerator // value.denominator)
+
+
+PREFIXES = ((12, "T"), (9, "G"), (6, "M"), (3, "k"), (0, ""), (-3, "m"), (-6, "u"), (-9, "n"))
+
+
+def _prefix(value: float) -> tuple[int, str]:
+    """(power of ten, SI prefix) that a value is best shown with."""
+    return next((pair for pair in PREFIXES if abs(value) >= 0.9995 * 10 ** pair[0]), PREFIXES[-1])
 
 
 def fmt_si(value: float, unit: str = "") -> str:
@@ -118,8 +137,7 @@ def fmt_si(value: float, unit: str = "") -> str:
     """
     if value == 0:
         return f"0 {unit}".strip()
-    prefixes = ((12, "T"), (9, "G"), (6, "M"), (3, "k"), (0, ""), (-3, "m"), (-6, "u"), (-9, "n"))
-    power, prefix = next((pair for pair in prefixes if abs(value) >= 0.9995 * 10 ** pair[0]), prefixes[-1])
+    power, prefix = _prefix(value)
     return f"{value / 10**power:.3g} {prefix}{unit}".strip()
 
 
@@ -144,3 +162,15 @@ def fmt_energy(energy_fj: float) -> str:
     '2.5 uJ'
     """
     return fmt_si(energy_fj * 1e-15, "J")
+
+
+def fmt_span(energy_fj: float, low_fj: float, high_fj: float) -> str:
+    """An energy with its range, all in the prefix of the energy.
+
+    >>> fmt_span(11_100_000_000_000, 6_200_000_000_000, 19_400_000_000_000)
+    '11.1 mJ (6.2 to 19.4)'
+    """
+    if not energy_fj:
+        return fmt_energy(energy_fj)
+    scale = 1e-15 / 10.0 ** _prefix(energy_fj * 1e-15)[0]
+    return f"{fmt_energy(energy_fj)} ({low_fj * scale:.3g} to {high_fj * scale:.3g})"

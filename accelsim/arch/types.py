@@ -47,6 +47,28 @@ class Hold:
 
 
 @dataclass(frozen=True)
+class EnergySource:
+    """Where an energy of the machine comes from, and how far public figures of its kind lie from it.
+
+    Attributes:
+        key: `DRAM.read`, `GLB.write`, `spad.Inputs.read`, `array.hop`, `MAC`, ... (`accelsim.energy.figures`).
+        low_permille, high_permille: the range, as thousandths of the energy.
+        source: paper, table or file, or `assumed`.
+    """
+
+    key: str
+    low_permille: int
+    high_permille: int
+    source: str
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.low_permille <= 1000 <= self.high_permille:
+            raise InputError(
+                f"{self.key}: range of {self.low_permille} to {self.high_permille} thousandths does not hold the value"
+            )
+
+
+@dataclass(frozen=True)
 class MemoryLevel:
     """An on-chip memory shared by the array.
 
@@ -58,6 +80,7 @@ class MemoryLevel:
         read_fj_per_bit: energy of a read.
         write_fj_per_bit: energy of a write.
         leakage_fj_per_cycle: charged for the makespan.
+        ports: ports of a cell; energy presets and area grow with them.
     """
 
     name: str
@@ -69,6 +92,7 @@ class MemoryLevel:
     write_fj_per_bit: int
     leakage_fj_per_cycle: int = 0
     psum_only: bool = False
+    ports: int = 1
 
     def hold(self, operand: str) -> Hold | None:
         """How this memory keeps `operand`, or None if the operand bypasses it."""
@@ -185,6 +209,8 @@ class Accelerator:
     """A machine. `memories` run from the DRAM side to the array side and do not include the DRAM itself.
 
     `transposed_conv`: stride phases as dense convolutions (`gather`), or zeros written between the input words.
+    `node_nm`: technology node, None if unknown. `energy_model`: the preset or table behind the energies, empty if the
+    machine states its own. `energy_sources`: by energy, where given.
     """
 
     name: str
@@ -198,6 +224,9 @@ class Accelerator:
     psum_first_visit: Literal["write", "read"] = "write"
     halo_reuse: bool = True
     transposed_conv: Literal["gather", "zero_insertion"] = "gather"
+    node_nm: int | None = None
+    energy_model: str = ""
+    energy_sources: tuple[EnergySource, ...] = ()
 
     def memory(self, name: str) -> MemoryLevel:
         """The memory called `name`."""

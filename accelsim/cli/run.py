@@ -11,6 +11,7 @@ from accelsim.cli.shared import (
     Arch,
     Bar,
     Batch,
+    EnergyModel,
     Goal,
     InputShape,
     Json,
@@ -41,6 +42,7 @@ def run(
     zeros: Annotated[
         str, typer.Option("--zeros", metavar="FILE.csv", help="Shares of zero words: layer,inputs,outputs.")
     ] = "",
+    energy: EnergyModel = "",
     json: Json = "",
 ) -> None:
     """Simulate a network on a machine; write report.json, layers.csv, summary.md and figures."""
@@ -53,7 +55,7 @@ def run(
     from accelsim.store import prepare, write_all
 
     as_json, images = wants_json(json), whole(batch, "batch", 1)
-    machine, _ = load_arch(arch)
+    machine, _ = load_arch(arch, energy)
     shapes = shapes_of(input_shape)
     graph, _ = load_model(model, images, shapes)
     safe = "".join(c if c.isalnum() or c in "._-" else "_" for c in api._name(model))
@@ -61,7 +63,14 @@ def run(
     prepare(folder)
     with Bar("mapping", len(graph.layers)) as bar:
         report = api.run(
-            arch, model, batch=images, objective=objective.value, input_shapes=shapes, zeros=zeros, progress=bar.step
+            arch,
+            model,
+            batch=images,
+            objective=objective.value,
+            input_shapes=shapes,
+            zeros=zeros,
+            energy=energy,
+            progress=bar.step,
         )
     files = {
         "report.json": to_json(report.as_dict()).encode(),
@@ -77,6 +86,7 @@ def run(
 
 
 def _print_report(report: RunReport, folder: str) -> None:
+    from accelsim.formats.outputs import energy_text
     from accelsim.units import fmt_bytes, fmt_energy, fmt_si
 
     totals = report.totals
@@ -96,7 +106,7 @@ def _print_report(report: RunReport, folder: str) -> None:
     say(
         f"{totals.macs:,} MACs, {totals.params:,} parameters\n"
         f"{totals.cycles:,} cycles = {fmt_si(totals.seconds, 's')}, {100 * totals.utilization:.1f} % utilisation, "
-        f"{fmt_energy(totals.total_energy_fj)}, {fmt_bytes(dram)} DRAM traffic\n"
+        f"{energy_text(totals)}, {fmt_bytes(dram)} DRAM traffic\n"
         f"written to {folder}: report.json, layers.csv, summary.md, figures (PNG, SVG)"
     )
 

@@ -38,6 +38,12 @@ InputShape = Annotated[
     list[str],
     typer.Option("--input-shape", metavar="NAME=1x3x224x224", help="Shape of an ONNX input with symbolic dims."),
 ]
+EnergyModel = Annotated[
+    str,
+    typer.Option(
+        "--energy", metavar="PRESET|FILE", help="Energies in place of the machine's: 65nm, 45nm, ... or a file."
+    ),
+]
 NONE: list[str] = []
 Batch = Annotated[str, typer.Option("--batch", "-b", metavar="N", help="Images at once.")]
 Json = Annotated[str, typer.Option("--json", help="`-` prints one JSON object to stdout instead of text.")]

@@ -42,9 +42,8 @@ def dram_errors(model: DramModel) -> list[tuple[Path, str]]:
     found: list[tuple[Path, str]] = []
     per_bit = {"read_energy": model.read_energy, "write_energy": model.write_energy}
     if model.timing is None:
-        for key, value in {"bandwidth": model.bandwidth, **per_bit}.items():
-            if value is None:
-                found.append((("dram", key), "missing; every machine without dram.timing states it"))
+        if model.bandwidth is None:
+            found.append((("dram", "bandwidth"), "missing; every machine without dram.timing states it"))
         return found
     if model.bandwidth is not None:
         found.append((("dram", "bandwidth"), "stated beside dram.timing, which it follows from; leave one out"))
@@ -68,14 +67,11 @@ def dram_of(model: DramModel, clock: int) -> Dram:
     coding = RunLength(model.coding.pairs, units.bits(model.coding.line)) if model.coding else None
     background = units.femtojoules_per_cycle(model.background_power or "0 mW", clock)
     latency = units.cycles(model.latency, clock)
+    read, write = (units.femtojoules_per_bit(e or "0 fJ/bit") for e in (model.read_energy, model.write_energy))
     if model.timing is None:
-        return Dram(
-            model.kind, units.bits_per_second(model.bandwidth), latency, units.femtojoules_per_bit(model.read_energy),
-            units.femtojoules_per_bit(model.write_energy), background, coding,
-        )  # fmt: skip
+        width = units.bits_per_second(model.bandwidth)
+        return Dram(model.kind, width, latency, read, write, background, coding)
     timing = timing_of(model.timing, command_energy=model.read_energy is None)
-    if model.read_energy is None:
+    if timing.command_energy:
         read, write = (energy_per_bit_fj(timing.device, store) for store in (False, True))
-    else:
-        read, write = (units.femtojoules_per_bit(energy) for energy in (model.read_energy, model.write_energy))
     return Dram(model.kind, timing.peak_bits_per_s, latency, read, write, background, coding, timing)

@@ -42,8 +42,11 @@ Energy = Annotated[str, _check(units.femtojoules), _form("2.5 pJ", units.ENERGIE
 EnergyPerBit = Annotated[str, _check(units.femtojoules_per_bit), _form("0.25 pJ/bit", units.ENERGIES_PER_BIT)]
 Power = Annotated[str, _check(_at_any_clock(units.femtojoules_per_cycle)), _form("3 mW", units.POWERS)]
 Time = Annotated[str, _check(_at_any_clock(units.cycles)), _form("100 ns", units.TIMES)]
+Node = Annotated[str, _check(units.nanometres), _form("65 nm", units.LENGTHS)]
 Count = Annotated[int, Field(ge=1, strict=True)]
 Flag = Annotated[bool, Field(strict=True)]
+ABSENT, ABSENT_PER_BIT = "0 fJ", "0 fJ/bit"
+"""What an energy is until the preset or file of `energy` fills it."""
 Axes = list[Literal["row", "col"]]
 
 
@@ -119,18 +122,19 @@ class MemoryModel(_Model):
     holds: HoldsModel
     read_port: Port
     write_port: Port
-    read_energy: EnergyPerBit
-    write_energy: EnergyPerBit
+    read_energy: EnergyPerBit = ABSENT_PER_BIT
+    write_energy: EnergyPerBit = ABSENT_PER_BIT
     leakage: Power = "0 mW"
     psum_only: Flag = False
+    ports: Count = 1
 
 
 class SpadModel(_Model):
     """A scratchpad or register of one PE."""
 
     words: Words
-    read_energy: EnergyPerBit
-    write_energy: EnergyPerBit
+    read_energy: EnergyPerBit = ABSENT_PER_BIT
+    write_energy: EnergyPerBit = ABSENT_PER_BIT
 
 
 class SpadsModel(_Model):
@@ -167,8 +171,8 @@ class ArrayModel(_Model):
     wires: WiresModel
     spads: SpadsModel
     buses: BusesModel | None = None
-    mac_energy: Energy
-    hop_energy: EnergyPerBit
+    mac_energy: Energy = ABSENT
+    hop_energy: EnergyPerBit = ABSENT_PER_BIT
     leakage: Power = "0 mW"
     clock_power: Power = "0 mW"
     zero_gating: Flag = False
@@ -181,7 +185,7 @@ class VectorModel(_Model):
     """The vector unit."""
 
     lanes: Count
-    op_energy: Energy
+    op_energy: Energy = ABSENT
 
 
 class CountingModel(_Model):
@@ -192,7 +196,7 @@ class CountingModel(_Model):
 
 
 class ArchModel(_Model):
-    """A machine."""
+    """A machine. `energy` names a preset or a file for all energies that are not stated; without it all are."""
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
     description: str
@@ -203,4 +207,6 @@ class ArchModel(_Model):
     array: ArrayModel
     vector: VectorModel
     counting: CountingModel = CountingModel()
+    node: Node | None = None
+    energy: str | None = None
     transposed_conv: Literal["gather", "zero_insertion"] = "gather"

@@ -4,49 +4,29 @@ from __future__ import annotations
 
 import types
 import typing
+from collections.abc import Callable
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
-from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from accelsim import units
 from accelsim.arch import OPERANDS, Accelerator, Hold, MemoryLevel, PEArray, Precision, Spad, VectorUnit
+from accelsim.energy.components import logic_node
+from accelsim.energy.table import Model, apply
 from accelsim.errors import InputError, nearest
 from accelsim.formats.arch_dram import dram_errors, dram_of
+from accelsim.formats.arch_energies import (
+    PRESET_NAMES,
+    missing_energies,
+    no_file,
+    required_energies,
+    stated_energies,
+)
 from accelsim.formats.arch_schema import ArchModel, ArrayModel, MemoryModel
+from accelsim.formats.yaml_text import parse, place, refuse
 
-
-def _parse(text: str, source: str) -> Any:
-    try:
-        document = YAML(typ="rt").load(text)
-    except MarkedYAMLError as error:
-        mark = error.problem_mark
-        place = f"{source}:{mark.line + 1}:{mark.column + 1}" if mark is not None else source
-        problem = " ".join(str(error.problem or "not YAML").split())
-        raise InputError(f"{place}: {problem}") from None
-    except YAMLError as error:
-        raise InputError(f"{source}: {' '.join(str(error).split())}") from None
-    if not isinstance(document, dict):
-        given = "nothing" if document is None else type(document).__name__
-        raise InputError(f"{source}:1:1: expected the keys of a machine (name, clock, array, ...), found {given}")
-    return document
-
-
-def _place(document: Any, path: tuple[int | str, ...]) -> tuple[int, int]:
-    """1-based line and column of a path, or of the deepest part of it that exists."""
-    line, column = 1, 1
-    node: Any = document
-    for key in path:
-        try:
-            if hasattr(node, "keys"):
-                line, column = (n + 1 for n in node.lc.key(key))
-            else:
-                line, column = (n + 1 for n in node.lc.item(key))
-            node = node[key]
-        except (KeyError, IndexError, TypeError, AttributeError):
-            break
-    return line, column
+TAKEN = ("DRAM", "PE", "array", "stream", "spad", "MAC", "vector", "leakage", "memory")
+"""Names that traffic tables, energy breakdowns and energy tables use for something else."""
 
 
 def _model_at(path: tuple[int | str, ...]) -> type[BaseModel] | None:
@@ -68,13 +48,6 @@ def _inner(annotation: Any) -> Any:
         arguments = [a for a in typing.get_args(annotation) if a is not types.NoneType]
         annotation = arguments[0]
     return annotation
-
-
-def _dotted(path: tuple[int | str, ...]) -> str:
-    text = ""
-    for key in path:
-        text += f"[{key}]" if isinstance(key, int) else f".{key}" if text else str(key)
-    return text
 
 
 def _message(error: Any) -> str:
@@ -101,7 +74,7 @@ def _cross(model: ArchModel, document: Any) -> list[tuple[tuple[int | str, ...],
     found: list[tuple[tuple[int | str, ...], str]] = []
     names = [m.name for m in model.memories]
     for i, memory in enumerate(model.memories):
-        if memory.name in ("DRAM", "PE", "array", "stream") or names.count(memory.name) > 1:
+        if memory.name in TAKEN or names.count(memory.name) > 1:
             found.append((("memories", i, "name"), f"{memory.name!r} is taken; choose another name"))
         if memory.psum_only and (memory.holds.Inputs or memory.holds.Weights or not memory.holds.Outputs):
             found.append((("memories", i, "holds"), "a psum_only memory holds Outputs and nothing else"))
@@ -110,6 +83,11 @@ def _cross(model: ArchModel, document: Any) -> list[tuple[tuple[int | str, ...],
             found.append((("memories",), f"no memory holds {operand}"))
     if not any(m.holds.Inputs and m.holds.Outputs and not m.psum_only for m in model.memories):
         found.append((("memories",), "no memory holds both Inputs and Outputs for the vector unit to work from"))
+    if model.node is not None:
+        try:
+            logic_node(units.nanometres(model.node))
+        except InputError as error:
+            found.append((("node",), str(error)))
     array = model.array
     if (array.kind == "row_stationary") != (array.dataflow == "rs"):
         found.append((("array", "dataflow"), f"{array.dataflow!r} does not run on a {array.kind} array"))
@@ -144,6 +122,7 @@ def _memory(model: MemoryModel, clock: int) -> MemoryLevel:
         write_fj_per_bit=units.femtojoules_per_bit(model.write_energy),
         leakage_fj_per_cycle=units.femtojoules_per_cycle(model.leakage, clock),
         psum_only=model.psum_only,
+        ports=model.ports,
     )
 
 
@@ -197,32 +176,49 @@ def _accelerator(model: ArchModel) -> Accelerator:
         psum_first_visit=model.counting.psum_first_visit,
         halo_reuse=model.counting.halo_reuse,
         transposed_conv=model.transposed_conv,
+        node_nm=None if model.node is None else units.nanometres(model.node),
     )
 
 
-def load_accelerator(text: str, source: str) -> Accelerator:
-    """The machine that a YAML text describes; `source` names it in messages.
+ReadModel = Callable[[str], Model]
+"""The energy model behind a machine's `energy` key: a preset, or a file beside the machine's."""
+
+
+def load_accelerator(text: str, source: str, read_model: ReadModel | None = None) -> Accelerator:
+    """The machine that a YAML text describes; `source` names it in messages, `read_model` finds its energy model.
 
     Raises:
         InputError: one message with a line per error, `source:line:column: key: what is wrong and what was expected`.
     """
-    document = _parse(text, source)
+    document = parse(text, source, "the keys of a machine (name, clock, array, ...)")
+    wrong = missing_energies(document)
+    model = None
     try:
         model = ArchModel.model_validate(document)
-        wrong = _cross(model, document)
+        wrong += _cross(model, document)
     except ValidationError as error:
-        wrong = [(item["loc"], _message(item)) for item in error.errors()]
-    if wrong:
-        lines = []
-        for path, message in wrong:
-            line, column = _place(document, path)
-            lines.append((line, column, f"{source}:{line}:{column}: {_dotted(path)}: {message}"))
-        raise InputError("\n".join(text for _, _, text in sorted(lines)))
-    return _accelerator(model)
+        wrong += [(item["loc"], _message(item)) for item in error.errors()]
+    refuse(document, source, wrong)
+    assert model is not None
+    arch = _accelerator(model)
+    if model.energy is None:
+        return arch
+    try:
+        found = PRESET_NAMES.get(model.energy) or (read_model or no_file)(model.energy)
+        filled = apply(arch, found, stated_energies(document))
+        if arch.node_nm not in (None, filled.node_nm):
+            raise InputError(
+                f"{filled.energy_model} is for {filled.node_nm} nm, the machine's node is {arch.node_nm} nm"
+            )
+        return filled
+    except InputError as error:
+        line, column = place(document, ("energy",))
+        raise InputError(f"{source}:{line}:{column}: energy: {error}") from None
 
 
 def arch_json_schema() -> dict[str, Any]:
     """JSON Schema of a machine's YAML, for editors."""
     schema = ArchModel.model_json_schema()
     schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+    schema["if"], schema["then"] = {"not": {"required": ["energy"]}}, required_energies()
     return schema

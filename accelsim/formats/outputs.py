@@ -7,8 +7,8 @@ import io
 import json
 from typing import Any
 
-from accelsim.report import LayerResult, RunReport, add_up, layer_row
-from accelsim.units import fmt_bytes, fmt_energy, fmt_si
+from accelsim.report import LayerResult, RunReport, Totals, add_up, layer_row
+from accelsim.units import fmt_bytes, fmt_energy, fmt_si, fmt_span
 
 
 def to_json(data: dict[str, Any]) -> str:
@@ -37,6 +37,12 @@ def _table(header: list[str], rows: list[list[str]]) -> str:
     return "\n".join("| " + " | ".join(cells) + " |" for cells in [header, rule, *rows])
 
 
+def energy_text(totals: Totals) -> str:
+    """The energy of a run with its range."""
+    low, high = totals.energy_span_aj
+    return fmt_span(totals.total_energy_fj, low / 1000, high / 1000)
+
+
 def _headline(report: RunReport) -> str:
     totals, machine = report.totals, report.machine
     reads = sum(f.read_bits for f in totals.traffic.get("DRAM", {}).values())
@@ -45,7 +51,7 @@ def _headline(report: RunReport) -> str:
         ["time", f"{fmt_si(totals.seconds, 's')} ({totals.cycles:,} cycles at {fmt_si(machine.clock_hz, 'Hz')})"],
         [
             "energy",
-            f"{fmt_energy(totals.total_energy_fj)}, {fmt_energy(totals.total_energy_fj / report.batch)} per image",
+            f"{energy_text(totals)}, {fmt_energy(totals.total_energy_fj / report.batch)} per image",
         ],
         ["throughput", f"{report.batch / totals.seconds:.4g} images/s"],
         ["MACs", f"{totals.macs:,} conventional, {totals.issued_macs:,} issued"],
@@ -55,6 +61,9 @@ def _headline(report: RunReport) -> str:
     ]
     if any(layer.dram for layer in report.results):
         rows.append(["DRAM rows", _dram_rows(report)])
+    if report.area_mm2 is not None:
+        a = report.area_mm2
+        rows.append(["area", f"{a['total']:.3g} mm2 ({a['low']:.3g} to {a['high']:.3g}) of PEs, spads and memories"])
     return _table(["figure", "value"], rows)
 
 
@@ -114,12 +123,17 @@ def _time_table(report: RunReport) -> str:
 
 def _energy_table(report: RunReport) -> str:
     totals = report.totals
-    rows = [
-        [name, fmt_energy(value), _share(value, totals.total_energy_fj)]
-        for name, value in sorted(totals.energy_fj.items(), key=lambda pair: -pair[1])
-        if value
-    ]
-    return _table(["component", "energy", "share"], rows)
+    rows = []
+    for name, value in sorted(totals.energy_fj.items(), key=lambda pair: -pair[1]):
+        if value:
+            bounds = totals.energy_ranges
+            factors = (
+                ""
+                if name not in bounds
+                else f"{bounds[name].low_permille / 1000:.2g} to {bounds[name].high_permille / 1000:.2g}"
+            )
+            rows.append([name, fmt_energy(value), _share(value, totals.total_energy_fj), factors])
+    return _table(["component", "energy", "share", "range of its figure"], rows)
 
 
 def _layer_row(layer: LayerResult, report: RunReport) -> list[str]:

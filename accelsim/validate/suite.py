@@ -12,9 +12,10 @@ SECTIONS: dict[str, str] = {
     "eyeriss": "accelsim.validate.eyeriss",
     "eyeriss_vgg16": "accelsim.validate.eyeriss_vgg",
     "tpu_v1": "accelsim.validate.tpu",
+    "gemmini": "accelsim.validate.gemmini",
+    "energy": "accelsim.validate.energy",
     "dram": "accelsim.validate.dram",
 }
-SECTIONS: dict[str, str] = {"gemmini": "accelsim.validate.gemmini"}
 
 
 def compare(name: str, rows: str = "") -> Section:
