@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from accelsim.errors import InputError
-from accelsim.lookup import Shapes, load_arch, load_model
+from accelsim.lookup import Shapes, load_arch, load_model, load_rows
 from accelsim.mapper.search import Objective
 from accelsim.pipeline import run as run_pipeline
 from accelsim.plan import Options
@@ -24,6 +24,7 @@ def run(
     batch: int = 1,
     objective: Objective = "edp",
     input_shapes: Shapes | None = None,
+    gemm: bool = False,
     progress: Callable[[str], None] | None = None,
 ) -> RunReport:
     """Simulate a network on a machine, both by name or file.
@@ -32,15 +33,17 @@ def run(
         arch: `eyeriss`, `eyeriss.yaml` or a path. model: `mobilenet_v2`, `mobilenet_v2:width=0.5` or `my_net.py`.
         objective: what the mapper minimises: `edp`, `energy` or `latency`.
         input_shapes: of an ONNX file's inputs with symbolic dims, by name.
+        gemm: rows of a SCALE-Sim topology are matrix products.
 
     Raises:
         InputError: an unknown name or wrong file. MappingError: a layer does not fit the machine.
     """
     machine, arch_file = load_arch(arch)
-    graph, model_file = load_model(model, batch, input_shapes)
+    graph, model_file = load_model(model, batch, input_shapes, gemm)
+    rows = load_rows(model, gemm) if machine.timing == "scalesim" else None
     sources = {arch_file.shown: arch_file.sha256, model_file.shown: model_file.sha256}
     return run_pipeline(
-        machine, graph, Options(objective), model=_name(model), sources=sources, progress=progress
+        machine, graph, Options(objective), model=_name(model), sources=sources, progress=progress, rows=rows
     )  # fmt: skip
 
 
@@ -52,18 +55,19 @@ def verify(
     seed: int = 0,
     objective: Objective = "edp",
     input_shapes: Shapes | None = None,
+    gemm: bool = False,
     on_layer: Callable[[LayerProof], None] | None = None,
 ) -> Proof:
     """Prove a run: every array pass on integers, against the reference, values and words."""
     machine, _ = load_arch(arch)
-    graph, _ = load_model(model, batch, input_shapes)
+    graph, _ = load_model(model, batch, input_shapes, gemm)
     return verify_network(machine, graph, Options(objective), model=_name(model), seed=seed, on_layer=on_layer)
 
 
 def _name(spec: str) -> str:
     """A model spec without folders."""
     head, colon, tail = spec.partition(":")
-    return head.replace("\\", "/").rsplit("/", 1)[-1].removesuffix(".py").removesuffix(".onnx") + colon + tail
+    return head.replace("\\", "/").rsplit("/", 1)[-1].removesuffix(".py").removesuffix(".onnx").removesuffix(".csv") + colon + tail
 
 
 def export(
@@ -87,3 +91,43 @@ def export(
     exported = to_onnx(graph, all_tensors(graph, seed), f"{_name(model)}, random weights of seed {seed} where unknown")
     write_all(path.parent, {path.name: to_bytes(exported, target)})
     return {"file": path.name, "nodes": len(exported.graph.node), "params": graph.params, "opset": OPSET}
+
+
+def export_topology(model: str, target: str, *, gemm: bool = False) -> dict[str, Any]:
+    """Write the convolutions and fully connected layers of a network as a SCALE-Sim topology.
+
+    Returns:
+        file, rows, layers (of the network), macs of the rows.
+
+    Raises:
+        InputError: a layer that a topology cannot say, or a name that does not end in .csv.
+    """
+    from accelsim.formats.scalesim import topology_of, write_topology
+
+    path = _csv_or_cfg(target, ".csv")
+    graph, _ = load_model(model, gemm=gemm and model.partition(":")[0].endswith(".csv"))
+    rows = topology_of(graph, gemm)
+    write_all(path.parent, {path.name: write_topology(rows, gemm).encode()})
+    macs = sum(row.layer.macs * row.copies for row in rows)
+    return {"file": path.name, "rows": len(rows), "layers": len(graph.layers), "macs": macs}
+
+
+def export_machine(arch: str, target: str) -> dict[str, Any]:
+    """Write a machine as a SCALE-Sim .cfg (version 3, CALC mode).
+
+    Raises:
+        InputError: SCALE-Sim has no such machine, or a name that does not end in .cfg.
+    """
+    from accelsim.formats.scalesim import write_cfg
+
+    path = _csv_or_cfg(target, ".cfg")
+    machine, _ = load_arch(arch)
+    write_all(path.parent, {path.name: write_cfg(machine).encode()})
+    return {"file": path.name, "arch": machine.name}
+
+
+def _csv_or_cfg(target: str, suffix: str) -> Path:
+    path = Path(target)
+    if path.suffix != suffix:
+        raise InputError(f"export to {target!r}, expected a file that ends in {suffix}")
+    return path

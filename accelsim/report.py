@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from accelsim.energy import LevelTraffic, merge
+from accelsim.timing.scalesim import ScaleRun, run_columns
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,7 +27,7 @@ class LayerResult:
         traffic: bits by level and operand.
         energy_fj: energy by component, leakage over the layer's cycles included.
         mapping: the loop nest as text, None off the array. note: why it costs what it costs.
-        problem_key: equal for layers that were mapped together.
+        scalesim: with `timing: scalesim`, what SCALE-Sim reports; `cycles` are then its own, and `causal_cycles` ours.
     """
 
     name: str
@@ -49,6 +50,8 @@ class LayerResult:
     output_shape: tuple[int, ...]
     folded: tuple[str, ...] = ()
     note: str = ""
+    scalesim: ScaleRun | None = None
+    causal_cycles: int | None = None
 
     @property
     def total_energy_fj(self) -> int:
@@ -85,7 +88,14 @@ class LayerResult:
             "output_shape": list(self.output_shape),
             "folded": list(self.folded),
             "note": self.note,
+            **self._compatible(),
         }
+
+    def _compatible(self) -> dict[str, Any]:
+        if self.causal_cycles is None:
+            return {}
+        columns = None if self.scalesim is None else run_columns(self.scalesim)
+        return {"causal_cycles": self.causal_cycles, "scalesim": columns}
 
 
 def picojoules(energy_fj: dict[str, int]) -> dict[str, float]:
@@ -163,7 +173,7 @@ def totals_of(layers: Iterable[LayerResult], params: int, clock_hz: int, pes: in
         cycles=cycles,
         seconds=cycles / clock_hz,
         energy_fj=add_up(r.energy_fj for r in rows),
-        utilization=issued / (pes * cycles),
+        utilization=min(1.0, issued / (pes * cycles)),
         traffic=merge(r.traffic for r in rows),
         stall_cycles=add_up(r.stall_cycles for r in rows),
         compute_cycles=sum(r.compute_cycles for r in rows),
@@ -210,10 +220,14 @@ class RunReport:
             "precision_bits": self.machine.precision,
             "options": self.options,
             "sources": dict(sorted(self.sources.items())),
-            "totals": self.totals.as_dict(),
+            "totals": {**self.totals.as_dict(), **self._causal()},
             "layers": [layer.as_dict() for layer in self.results],
             "verification": self.verification,
         }
+
+    def _causal(self) -> dict[str, int]:
+        cycles = [layer.causal_cycles for layer in self.results if layer.causal_cycles is not None]
+        return {"causal_cycles": sum(cycles)} if cycles else {}
 
     @property
     def layers(self) -> pd.DataFrame:
@@ -245,6 +259,8 @@ def layer_row(layer: LayerResult) -> dict[str, Any]:
         "dram_read_bits": reads,
         "dram_write_bits": writes,
     }
+    if layer.causal_cycles is not None:
+        row["causal_cycles"] = layer.causal_cycles
     row.update({f"energy_{k.replace(' ', '_')}_pj": v / FJ_PER_PJ for k, v in sorted(layer.energy_fj.items())})
     row.update({f"stall_{k}_cycles": v for k, v in sorted(layer.stall_cycles.items())})
     for level, operands in layer.traffic.items():

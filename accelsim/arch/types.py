@@ -36,12 +36,13 @@ class Hold:
     Attributes:
         operand: `Inputs`, `Weights` or `Outputs`.
         depth: tiles held at once (1 single, 2 double buffered, more: a FIFO).
-        at: `tile` holds what the memory's own loops sweep; `pass` holds only what one array pass needs (a FIFO).
+        at: `tile` holds what the memory's own loops sweep; `pass` holds only what one array pass needs (a FIFO);
+            `vector` is there for work of the vector unit only.
     """
 
     operand: str
     depth: int
-    at: Literal["tile", "pass"] = "tile"
+    at: Literal["tile", "pass", "vector"] = "tile"
 
 
 @dataclass(frozen=True)
@@ -171,6 +172,7 @@ class Accelerator:
     """A machine. `memories` run from the DRAM side to the array side and do not include the DRAM itself.
 
     `transposed_conv`: stride phases as dense convolutions (`gather`), or zeros written between the input words.
+    `timing`: cycles of the array are causal (proved PE by PE), or those of SCALE-Sim 3.0.0 with the causal beside.
     """
 
     name: str
@@ -184,6 +186,7 @@ class Accelerator:
     psum_first_visit: Literal["write", "read"] = "write"
     halo_reuse: bool = True
     transposed_conv: Literal["gather", "zero_insertion"] = "gather"
+    timing: Literal["causal", "scalesim"] = "causal"
 
     def memory(self, name: str) -> MemoryLevel:
         """The memory called `name`."""
@@ -193,5 +196,6 @@ class Accelerator:
         raise InputError(f"{self.name} has no memory {name!r}; it has {', '.join(m.name for m in self.memories)}")
 
     def chain(self, operand: str) -> tuple[MemoryLevel, ...]:
-        """On-chip memories that keep `operand`, outer to inner."""
-        return tuple(m for m in self.memories if m.hold(operand) is not None)
+        """On-chip memories that keep `operand` for the array, outer to inner."""
+        holds = ((memory, memory.hold(operand)) for memory in self.memories)
+        return tuple(memory for memory, hold in holds if hold is not None and hold.at != "vector")

@@ -11,6 +11,7 @@ from accelsim.cli.shared import (
     Arch,
     Bar,
     Batch,
+    Gemm,
     Goal,
     InputShape,
     Json,
@@ -38,6 +39,7 @@ def run(
     out: Annotated[str, typer.Option("--out", "-o", help="Folder to write (default accelsim-out/MODEL-ARCH).")] = "",
     objective: Objective = Goal.edp,
     input_shape: InputShape = NONE,
+    gemm: Gemm = False,
     json: Json = "",
 ) -> None:
     """Simulate a network on a machine; write report.json, layers.csv, summary.md and figures."""
@@ -52,17 +54,20 @@ def run(
     as_json, images = wants_json(json), whole(batch, "batch", 1)
     machine, _ = load_arch(arch)
     shapes = shapes_of(input_shape)
-    graph, _ = load_model(model, images, shapes)
+    graph, _ = load_model(model, images, shapes, gemm)
     safe = "".join(c if c.isalnum() or c in "._-" else "_" for c in api._name(model))
     folder = Path(out) if out else Path("accelsim-out") / f"{safe}-{machine.name}"
     prepare(folder)
     with Bar("mapping", len(graph.layers)) as bar:
-        report = api.run(arch, model, batch=images, objective=objective.value, input_shapes=shapes, progress=bar.step)
+        report = api.run(
+            arch, model, batch=images, objective=objective.value, input_shapes=shapes, gemm=gemm, progress=bar.step
+        )
     files = {
         "report.json": to_json(report.as_dict()).encode(),
         "layers.csv": layers_csv(report).encode(),
         "summary.md": summary_md(report).encode(),
         **draw(report),
+        **_scalesim_files(report),
     }
     write_all(folder, files)
     if as_json:
@@ -71,9 +76,44 @@ def run(
         _print_report(report, str(folder))
 
 
+def _scalesim_files(report: RunReport) -> dict[str, bytes]:
+    """SCALE-Sim's own three reports of a run with its timing."""
+    from accelsim.formats.scalesim import report_files
+
+    rows = [row for layer in report.results if layer.scalesim is not None for row in layer.scalesim.rows()]
+    return {name: text.encode() for name, text in report_files(rows).items()} if rows else {}
+
+
+def _print_scalesim(report: RunReport) -> None:
+    """SCALE-Sim's columns, our causal cycles beside them."""
+    from accelsim.timing.scalesim import COMPUTE_COLUMNS, run_columns
+
+    words = ("IFMAP Reads", "Filter Reads", "OFMAP Writes")
+    rows = []
+    for layer in report.results:
+        run = layer.scalesim
+        if run is None:
+            continue
+        found = run_columns(run)
+        counts = [f"{found[f'{memory} {what}']:,}" for memory in ("SRAM", "DRAM") for what in words]
+        utils = [f"{found[name]:.2f}" for name in COMPUTE_COLUMNS[3:]]
+        runs = f"{layer.name} x{run.count}" if run.count > 1 else layer.name
+        rows.append([runs, f"{found['Total Cycles']:,}", *utils, *counts, f"{layer.causal_cycles:,}"])
+    columns = [("layer", False), ("Total Cycles", True), ("Overall Util %", True), ("Mapping Efficiency %", True)]
+    columns += [("Compute Util %", True), *((f"{m} {w}", True) for m in ("SRAM", "DRAM") for w in words)]
+    columns.append(("causal cycles", True))
+    print_table(f"SCALE-Sim 3.0.0: {report.model} on {report.machine.name}", columns, rows)
+    causal = sum(layer.causal_cycles or 0 for layer in report.results)
+    say(f"{sum(r.scalesim.cycles for r in report.results if r.scalesim):,} SCALE-Sim cycles; causal run {causal:,}")
+    say(f"{report.options['timing_note']}")
+    say("also written: COMPUTE_REPORT.csv, BANDWIDTH_REPORT.csv, DETAILED_ACCESS_REPORT.csv")
+
+
 def _print_report(report: RunReport, folder: str) -> None:
     from accelsim.units import fmt_bytes, fmt_energy, fmt_si
 
+    if any(layer.scalesim for layer in report.results):
+        _print_scalesim(report)
     totals = report.totals
     rows = [
         [
@@ -104,6 +144,7 @@ def verify(
     seed: Annotated[str, typer.Option("--seed", metavar="N", help="Seed of the random weights and inputs.")] = "0",
     objective: Objective = Goal.edp,
     input_shape: InputShape = NONE,
+    gemm: Gemm = False,
     json: Json = "",
 ) -> None:
     """Prove a run: every array pass on integers against the reference, words moved against words counted."""
@@ -112,7 +153,7 @@ def verify(
 
     as_json, images, number = wants_json(json), whole(batch, "batch", 1), whole(seed, "seed", 0)
     shapes = shapes_of(input_shape)
-    graph, _ = load_model(model, images, shapes)
+    graph, _ = load_model(model, images, shapes, gemm)
     with Bar("verifying", len(graph.layers)) as bar:
 
         def report(proof: LayerProof) -> None:
@@ -121,8 +162,9 @@ def verify(
                 say(_proof_line(proof))
 
         proof = api.verify(
-            arch, model, batch=images, seed=number, objective=objective.value, input_shapes=shapes, on_layer=report
-        )
+            arch, model, batch=images, seed=number, objective=objective.value, input_shapes=shapes, gemm=gemm,
+            on_layer=report,
+        )  # fmt: skip
     _finish_verify(proof, as_json)
 
 

@@ -14,6 +14,7 @@ from accelsim import units
 from accelsim.arch import OPERANDS, Accelerator, Dram, Hold, MemoryLevel, PEArray, Precision, Spad, VectorUnit
 from accelsim.errors import InputError, nearest
 from accelsim.formats.arch_schema import ArchModel, ArrayModel, MemoryModel
+from accelsim.timing.scalesim import scale_machine
 
 
 def _parse(text: str, source: str) -> Any:
@@ -105,7 +106,8 @@ def _cross(model: ArchModel, document: Any) -> list[tuple[tuple[int | str, ...],
         if memory.psum_only and (memory.holds.Inputs or memory.holds.Weights or not memory.holds.Outputs):
             found.append((("memories", i, "holds"), "a psum_only memory holds Outputs and nothing else"))
     for operand in OPERANDS:
-        if not any(getattr(m.holds, operand) for m in model.memories):
+        holds = [getattr(m.holds, operand) for m in model.memories]
+        if not any(hold is not None and hold.at != "vector" for hold in holds):
             found.append((("memories",), f"no memory holds {operand}"))
     if not any(m.holds.Inputs and m.holds.Outputs and not m.psum_only for m in model.memories):
         found.append((("memories",), "no memory holds both Inputs and Outputs for the vector unit to work from"))
@@ -196,6 +198,7 @@ def _accelerator(model: ArchModel) -> Accelerator:
         psum_first_visit=model.counting.psum_first_visit,
         halo_reuse=model.counting.halo_reuse,
         transposed_conv=model.transposed_conv,
+        timing=model.timing,
     )
 
 
@@ -217,7 +220,14 @@ def load_accelerator(text: str, source: str) -> Accelerator:
             line, column = _place(document, path)
             lines.append((line, column, f"{source}:{line}:{column}: {_dotted(path)}: {message}"))
         raise InputError("\n".join(text for _, _, text in sorted(lines)))
-    return _accelerator(model)
+    accelerator = _accelerator(model)
+    if model.timing == "scalesim":
+        try:
+            scale_machine(accelerator)
+        except InputError as error:
+            line, column = _place(document, ("timing",))
+            raise InputError(f"{source}:{line}:{column}: timing: {error}") from None
+    return accelerator
 
 
 def arch_json_schema() -> dict[str, Any]:

@@ -152,3 +152,24 @@ class ScaleResult:
     def dram_bandwidth(self) -> tuple[float, float, float]:
         """Average ifmap, filter and ofmap DRAM words a cycle."""
         return self.ifmap_dram.average, self.filter_dram.average, self.ofmap_dram.average
+
+
+@dataclass(frozen=True)
+class ScaleRun:
+    """What SCALE-Sim reports for a layer of ours: its runs one after another, each (result, how often)."""
+
+    runs: tuple[tuple[ScaleResult, int], ...]
+
+    @property
+    def count(self) -> int:
+        """Rows of its reports."""
+        return sum(times for _, times in self.runs)
+
+    @property
+    def cycles(self) -> int:
+        """Plain sum of `Total Cycles`."""
+        return sum(result.cycles * times for result, times in self.runs)
+
+    def rows(self) -> tuple[ScaleResult, ...]:
+        """One result per row of the reports."""
+        return tuple(result for result, times in self.runs for _ in range(times))
