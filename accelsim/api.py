@@ -40,7 +40,7 @@ def run(
     """
     machine, arch_file = load_arch(arch)
     graph, model_file = load_model(model, batch, input_shapes, gemm)
-    rows = load_rows(model, gemm) if machine.timing == "scalesim" else None
+    rows = load_rows(model, gemm)
     sources = {arch_file.shown: arch_file.sha256, model_file.shown: model_file.sha256}
     return run_pipeline(
         machine, graph, Options(objective), model=_name(model), sources=sources, progress=progress, rows=rows

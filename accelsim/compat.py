@@ -21,9 +21,10 @@ from accelsim.timing.scalesim import (
 
 Rows = Mapping[str, tuple[ScaleLayer, ...]]
 
+DEPTHWISE = "`DP` in its name: a depthwise convolution here, one run per channel in SCALE-Sim"
 NOTE = (
-    "cycles are those of SCALE-Sim 3.0.0 in CALC mode: batch 1 (images and groups run one after another), every fold "
-    "costs the whole array, folds never overlap, nothing stalls, an os result leaves before its row of the array is "
+    "cycles are those of SCALE-Sim 3.0.0 in CALC mode: batch 1 (images and groups run one after another), output pixels "
+    "numbered through rows and laid on the array side by side, every fold costs the whole array, folds never overlap, nothing stalls, an os result leaves before its row of the array is "
     "done, and totals are plain sums; causal_cycles beside them are ours (used rows and columns, os drains through the "
     "array, DRAM and ports waited for), and so are stalls, energy and traffic"
 )
@@ -77,6 +78,9 @@ def _note(layer: LayerResult, run: ScaleRun) -> str:
     folds = sum(r.folds.row_folds * r.folds.col_folds * times for r, times in run.runs)
     each = sorted({r.folds.cycles for r, _ in run.runs})
     several = f"{run.count} runs, " if run.count > 1 else ""
+    theirs = sum(r.folds.used_rows * r.folds.used_cols * r.folds.stream * times for r, times in run.runs)
+    if theirs != layer.issued_macs:
+        several += f"{theirs:,} MACs, "
     text = f"SCALE-Sim: {several}{folds:,} folds of {', '.join(map(str, each))} cycles"
     waits = sum(cycles for cause, cycles in layer.stall_cycles.items() if cause != "array_fill_drain")
     return f"{text}; causal: {layer.cycles:,} cycles, {waits:,} of them waiting for ports and DRAM; {layer.note}"
@@ -105,3 +109,9 @@ def with_scalesim(
         )
         clock += cycles
     return tuple(found)
+
+
+def noted(results: Sequence[LayerResult], rows: Rows) -> tuple[LayerResult, ...]:
+    """The layers with a word on the rows of a topology that were read as depthwise convolutions."""
+    named = [(layer, rows.get(layer.name, ())) for layer in results]
+    return tuple(replace(x, note=f"{DEPTHWISE}; {x.note}") if len(mine) > 1 else x for x, mine in named)

@@ -8,7 +8,7 @@ from dataclasses import replace
 import accelsim
 from accelsim.arch import Accelerator
 from accelsim.checks import check_compulsory, check_counts, check_ports, check_scalesim, check_time, check_totals
-from accelsim.compat import NOTE, Rows, scale_runs, with_scalesim
+from accelsim.compat import NOTE, Rows, noted, scale_runs, with_scalesim
 from accelsim.energy import LevelTraffic, array_traffic, energy_fj, leakage_fj, merge, vector_traffic
 from accelsim.graph import LayerGraph, optimise, own_params
 from accelsim.layers import Gather
@@ -177,7 +177,7 @@ def run(
     """Simulate a network on a machine.
 
     Args:
-        rows: rows of a SCALE-Sim topology by layer name, for machines with its timing.
+        rows: what SCALE-Sim runs for each layer of a topology, by its name.
         model: name for the report, default the graph's. sources: file names and hashes for the report.
         cache: mappings found so far, shared between runs if the caller wants.
 
@@ -195,6 +195,8 @@ def run(
         _result(plan, arch, start, end, owned[plan.node.name]) for plan, (start, end) in zip(plans, spans, strict=True)
     )
     _check(plans, results, arch)
+    if rows is not None:
+        results = noted(results, rows)
     if arch.timing == "scalesim":
         results = _compatible(results, plans, arch, work.params, rows)
     totals = totals_of(results, work.params, arch.clock_hz, arch.array.pes)

@@ -97,6 +97,11 @@ def _stream_cuts(problem: Problem, core: Core) -> Iterator[Core]:
                 if key not in seen:
                     seen.add(key)
                     yield Core(_loops(shorter, "NOPQ"), core.spatial, ())
+    for cut in (1, 4, 16):  # one row, or part of it
+        if trips.get("Q", 1) >= cut:
+            row = {**dict.fromkeys(trips, 1), "Q": -(-trips.get("Q", 1) // cut)}
+            if tuple(sorted(row.items())) not in seen:
+                yield Core(_loops(row, "NOPQ"), core.spatial, ())
 
 
 def weight_stationary(problem: Problem, arch: Accelerator) -> Iterator[Core]:
@@ -106,8 +111,13 @@ def weight_stationary(problem: Problem, arch: Accelerator) -> Iterator[Core]:
 
 
 def input_stationary(problem: Problem, arch: Accelerator) -> Iterator[Core]:
-    """Cores of `is`."""
-    yield from _systolic(problem, arch.array, ["CSRT", "SRCT"], ["QPNO", "PQNO"], "M")
+    """Cores of `is`, with shorter streams over M for small psum buffers."""
+    for core in _systolic(problem, arch.array, ["CSRT", "SRCT"], ["QPNO", "PQNO"], "M"):
+        yield core
+        trips = {loop.dim: loop.trips for loop in core.stream}
+        for part in (2, 8, 32):
+            if trips.get("M", 1) >= 2 * part:
+                yield Core(_loops({"M": -(-trips["M"] // part)}, "M"), core.spatial, ())
 
 
 def _choices(bound: int, most: int) -> list[int]:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from accelsim.errors import InputError, nearest
 from accelsim.validate.types import Section
 
-SECTIONS: dict[str, str] = {}
+SECTIONS: dict[str, str] = {"scalesim": "accelsim.validate.scalesim"}
 
 
 def compare(name: str, rows: str = "") -> Section:

@@ -152,6 +152,7 @@ def to_accelerator(config: ScaleConfig, name: str) -> Accelerator:
         f"{said}; 1 GHz, 32-bit psums and all energies are assumed.{mode}"
     )
     inputs, weights, psums = WIRES[machine.dataflow]
+    held = {name: _depth(machine, name) for name in ("ws", "is")}
     register = 2  # fJ/bit, assumed: pipeline register
     return Accelerator(
         name=re.sub(r"[^A-Za-z0-9_.-]", "_", name).lstrip("_.-") or "scalesim",
@@ -160,8 +161,8 @@ def to_accelerator(config: ScaleConfig, name: str) -> Accelerator:
         precision=Precision(8, 8, 32, 8),
         dram=Dram("SCALE-Sim", 8 * words * CLOCK_HZ, 100, 8000, 8000),
         memories=(
-            _sram("IFMAP", machine.ifmap_kb, (Hold("Inputs", 2),), max(machine.rows, machine.cols) * 8),
-            _sram("FILTER", machine.filter_kb, (Hold("Weights", 2),), max(machine.rows, machine.cols) * 8),
+            _sram("IFMAP", machine.ifmap_kb, (Hold("Inputs", held["is"]),), max(machine.rows, machine.cols) * 8),
+            _sram("FILTER", machine.filter_kb, (Hold("Weights", held["ws"]),), max(machine.rows, machine.cols) * 8),
             _sram("OFMAP", machine.ofmap_kb, (Hold("Inputs", 2, "vector"), Hold("Outputs", 2)), machine.cols * 32),
         ),
         array=PEArray(
@@ -172,6 +173,13 @@ def to_accelerator(config: ScaleConfig, name: str) -> Accelerator:
         vector=VectorUnit(machine.cols, 100),
         timing="scalesim",
     )  # fmt: skip
+
+
+def _depth(machine: ScaleMachine, dataflow: str) -> int:
+    """Tiles held of an operand: 2 as SCALE-Sim has it, 1 if it stays in the array and its SRAM has no room for two."""
+    kilobytes = machine.filter_kb if dataflow == "ws" else machine.ifmap_kb
+    stays = machine.dataflow == dataflow
+    return 1 if stays and 2 * machine.rows * machine.cols > 1024 * kilobytes else 2
 
 
 def _sram(name: str, kilobytes: int, holds: tuple[Hold, ...], port_bits: int) -> MemoryLevel:

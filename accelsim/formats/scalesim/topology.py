@@ -57,8 +57,10 @@ def _numbers(cells: list[str], columns: tuple[str, ...], place: str) -> list[int
 
 
 def _sparsity(cells: list[str], columns: int, place: str) -> None:
-    """What may follow the columns: a dense sparsity ratio N:M and nothing else."""
+    """What may follow the columns: a dense sparsity ratio N:M, then a comment, and nothing else."""
     for cell in cells[columns:]:
+        if cell.startswith("#"):
+            return
         n, colon, m = cell.partition(":")
         if not (colon and n.strip().isdigit() and m.strip().isdigit()):
             raise InputError(f"{place}: {cell!r} after the last column, expected nothing or a sparsity N:M such as 1:1")
@@ -134,9 +136,9 @@ def rows_of(rows: tuple[Row, ...]) -> dict[str, tuple[ScaleLayer, ...]]:
 
 
 def _out_channels(row: Row) -> int:
-    """Filters of a depthwise row: as many as it says if the channels divide them, else so many for each channel."""
+    """Filters of a depthwise row: one per channel if it says 1 or as many as channels, else so many for each channel."""
     filters = row.layer.filters
-    return filters if filters % row.copies == 0 else filters * row.copies
+    return row.copies if filters in (1, row.copies) else filters * row.copies
 
 
 def graph_of(rows: tuple[Row, ...], name: str, batch: int = 1) -> LayerGraph:
@@ -204,6 +206,8 @@ def _as_rows(node: Node, gemm: bool) -> list[Row]:
     if layer.groups > 1:
         name = name if DEPTHWISE in name else f"{name}_{DEPTHWISE}"
         each = filters // layer.groups
+        if each == channels:
+            raise InputError(f"{name}: {each} filters for each of {channels} channels, which a topology reads as one each")
         return [Row(0, ScaleLayer(name, *sizes, *layer.kernel, 1, each, stride, stride), channels)]
     if DEPTHWISE in name:
         name = name.replace(DEPTHWISE, DEPTHWISE.lower())
