@@ -67,7 +67,11 @@ def verify(
 def _name(spec: str) -> str:
     """A model spec without folders."""
     head, colon, tail = spec.partition(":")
-    return head.replace("\\", "/").rsplit("/", 1)[-1].removesuffix(".py").removesuffix(".onnx").removesuffix(".csv") + colon + tail
+    return (
+        head.replace("\\", "/").rsplit("/", 1)[-1].removesuffix(".py").removesuffix(".onnx").removesuffix(".csv")
+        + colon
+        + tail
+    )
 
 
 def export(

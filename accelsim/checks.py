@@ -135,7 +135,17 @@ def check_scalesim(name: str, run: ScaleRun, pes: int) -> None:
         macs = result.folds.used_rows * result.folds.used_cols * result.folds.stream
         cycles = result.cycles + 1
         _law(cycles * pes >= macs, name, "SCALE-Sim cycles + 1 >= MACs / PEs", f"{cycles}, {macs} MACs")
-        _law(0 < result.mapping_efficiency <= 100.001, name, "mapping efficiency <= 100 %", f"{result.mapping_efficiency}")
-        _law(result.compute_util <= 1.000001 * result.mapping_efficiency, name, "compute <= mapping", f"{result.compute_util}")
+        _law(
+            0 < result.mapping_efficiency <= 100.001,
+            name,
+            "mapping efficiency <= 100 %",
+            f"{result.mapping_efficiency}",
+        )
+        _law(
+            result.compute_util <= 1.000001 * result.mapping_efficiency,
+            name,
+            "compute <= mapping",
+            f"{result.compute_util}",
+        )
         for sram, dram in ((result.ifmap_sram, result.ifmap_dram), (result.filter_sram, result.filter_dram)):
             _law(dram.words <= sram.words, name, "DRAM reads <= SRAM reads", f"{dram.words} > {sram.words}")

@@ -23,10 +23,11 @@ Rows = Mapping[str, tuple[ScaleLayer, ...]]
 
 DEPTHWISE = "`DP` in its name: a depthwise convolution here, one run per channel in SCALE-Sim"
 NOTE = (
-    "cycles are those of SCALE-Sim 3.0.0 in CALC mode: batch 1 (images and groups run one after another), output pixels "
-    "numbered through rows and laid on the array side by side, every fold costs the whole array, folds never overlap, nothing stalls, an os result leaves before its row of the array is "
-    "done, and totals are plain sums; causal_cycles beside them are ours (used rows and columns, os drains through the "
-    "array, DRAM and ports waited for), and so are stalls, energy and traffic"
+    "cycles are those of SCALE-Sim 3.0.0 in CALC mode: batch 1 (images and groups run one after another), output "
+    "pixels numbered through all rows and laid side by side, every fold costs the whole array, folds never overlap, "
+    "nothing stalls, an os result leaves before its row of the array is done, and totals are plain sums; "
+    "causal_cycles beside them are ours (used rows and columns, os drains through the array, DRAM and ports waited "
+    "for), and so are stalls, energy and traffic"
 )
 
 
@@ -69,7 +70,9 @@ def scale_runs(plans: Sequence[Plan], arch: Accelerator, rows: Rows | None = Non
                 counted[layer] = counted.get(layer, 0) + 1
             found.append(runs.run(list(counted.items())))
             continue
-        asked = [scale_layers(name, part.item) for part in plan.parts if part.on_array and isinstance(part.item, Problem)]
+        asked = [
+            scale_layers(name, part.item) for part in plan.parts if part.on_array and isinstance(part.item, Problem)
+        ]
         found.append(runs.run(asked))
     return found
 

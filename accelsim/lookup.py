@@ -3,8 +3,8 @@
 Order: the path as given; each folder of the environment variable ACCELSIM_PATH; the checkout next to the package; the
 copy inside the installed package. A network is a Python file with `build(batch=1, **params) -> LayerGraph`; a literal
 `VARIANTS = {"name": {param: value}}` in it offers names with parameters, `name:param=value,...` sets them. Or it is an
-ONNX file, by path or by name in one of the folders. A machine may also be the path of a SCALE-Sim `.cfg`, a network that
-of a SCALE-Sim topology `.csv`.
+ONNX file, by path or by name in one of the folders. The path of a SCALE-Sim `.cfg` is a machine, too, that of a
+SCALE-Sim topology `.csv` a network.
 """
 
 from __future__ import annotations
@@ -169,7 +169,7 @@ def find_model(spec: str) -> tuple[ModelEntry, dict[str, Any]]:
         if path.is_file():
             return ModelEntry(path.stem, path, {}, ""), given
         raise InputError(
-            f"no file {name!r}; give a Python, ONNX or SCALE-Sim topology file that exists, or a name of `accelsim models`"
+            f"no file {name!r}; give a Python, ONNX or topology file that exists, or a name of `accelsim models`"
         )
     known = list_models()
     if name not in known:
@@ -264,9 +264,7 @@ def _load_topology(path: Path, params: dict[str, Any], batch: int, gemm: bool) -
     return graph_of(read_topology(found.text, found.shown, gemm), path.stem), found
 
 
-def load_model(
-    spec: str, batch: int = 1, shapes: Shapes | None = None, gemm: bool = False
-) -> tuple[LayerGraph, Found]:
+def load_model(spec: str, batch: int = 1, shapes: Shapes | None = None, gemm: bool = False) -> tuple[LayerGraph, Found]:
     """The network that a spec names, and its file; `shapes` of inputs are for ONNX files with free dims, `gemm` is for
     topologies whose rows are matrix products.
 
@@ -281,7 +279,9 @@ def load_model(
     if entry.path.suffix == ".csv" and not shapes:
         return _load_topology(entry.path, given, batch, gemm)
     if gemm:
-        raise InputError(f"{entry.path.name}: --gemm is for SCALE-Sim topologies (.csv), whose rows it says how to read")
+        raise InputError(
+            f"{entry.path.name}: --gemm is for SCALE-Sim topologies (.csv), whose rows it says how to read"
+        )
     if shapes:
         raise InputError(
             f"{entry.path.name}: input shapes are for ONNX files; use parameters, as in {entry.name}:size=64"

@@ -33,7 +33,9 @@ Out = Annotated[str, typer.Option("--out", "-o", help="File to write (default: s
 
 @app.command()
 def export(
-    target: Annotated[str, typer.Argument(help="File to write: .onnx, or SCALE-Sim's .csv (topology), .cfg (machine).")],
+    target: Annotated[
+        str, typer.Argument(help="File to write: .onnx, or SCALE-Sim's .csv (topology), .cfg (machine).")
+    ],
     model: Annotated[str, typer.Option("--model", "-m", help="Network to write as .onnx or .csv.")] = "",
     arch: Annotated[str, typer.Option("--arch", "-a", help="Machine to write as .cfg.")] = "",
     batch: Batch = "1",

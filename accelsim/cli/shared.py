@@ -27,11 +27,15 @@ class Goal(StrEnum):
     latency = "latency"
 
 
-Arch = Annotated[str, typer.Option("--arch", "-a", help="Machine: a name of `accelsim archs`, a YAML file, or a SCALE-Sim .cfg.")]
+Arch = Annotated[
+    str, typer.Option("--arch", "-a", help="Machine: a name of `accelsim archs`, a YAML file, or a SCALE-Sim .cfg.")
+]
 Model = Annotated[
     str,
     typer.Option(
-        "--model", "-m", help="Network: a name of `accelsim models`, name:param=value, a .py, .onnx or SCALE-Sim .csv file."
+        "--model",
+        "-m",
+        help="Network: a name of `accelsim models`, name:param=value, a .py, .onnx or SCALE-Sim .csv file.",
     ),
 ]
 InputShape = Annotated[

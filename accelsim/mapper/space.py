@@ -52,8 +52,7 @@ def _keeper(arch: Accelerator) -> str:
     beside = [
         memory.name
         for memory in arch.memories
-        if not memory.psum_only
-        and any(h.at == "tile" and arch.chain(h.operand)[0] is memory for h in memory.holds)
+        if not memory.psum_only and any(h.at == "tile" and arch.chain(h.operand)[0] is memory for h in memory.holds)
     ]
     return beside[-1] if beside else arch.chain("Inputs")[0].name
 

@@ -1,16 +1,17 @@
 """SCALE-Sim 3.0.0: our closed form against what the package reports, and our causal cycles beside its own.
 
 Reference data (`accelsim/validate/data`): `scalesim_oracle.csv`, every figure of the three reports for 18 layers on
-three dataflows, printed by the package scalesim 3.0.0 (PyPI, numpy 2.3.5, Python 3.11, CALC mode, one layer at a time);
+three dataflows, printed by the package scalesim 3.0.0 (PyPI; numpy 2.3.5, Python 3.11) in CALC mode, one layer a run;
 `scalesim_topologies.csv`, the layer sizes of its bundled AlexNet (scale-sim-v2, topologies/conv_nets/alexnet.csv) and
-ResNet-18 (SCALE-Sim, topologies/conv_nets/Resnet18.csv); `scalesim_cycles.csv`, the package's cycles for these, with the
-SRAM sizes of its configs/scale.cfg and google.cfg (on which its cycles do not depend).
+ResNet-18 (SCALE-Sim, topologies/conv_nets/Resnet18.csv); `scalesim_cycles.csv`, the package's cycles for these,
+with the SRAM sizes of its configs/scale.cfg and google.cfg (on which its cycles do not depend).
 """
 
 from __future__ import annotations
 
 import csv
 import io
+from typing import cast
 
 from accelsim.compat import simulate_layers
 from accelsim.formats.scalesim import Row, ScaleConfig, graph_of, rows_of, to_accelerator
@@ -20,6 +21,7 @@ from accelsim.timing.scalesim import (
     BANDWIDTH_COLUMNS,
     COMPUTE_COLUMNS,
     DETAIL_COLUMNS,
+    ScaleDataflow,
     ScaleLayer,
     ScaleMachine,
     ScaleResult,
@@ -49,9 +51,9 @@ def topology(network: str) -> tuple[ScaleLayer, ...]:
 
 
 def _machine(row: dict[str, str]) -> ScaleMachine:
-    dataflow = row["dataflow"]
-    assert dataflow == "os" or dataflow == "ws" or dataflow == "is"
-    return ScaleMachine(*(int(row[name]) for name in ("rows", "cols", "ifmap_kb", "filter_kb", "ofmap_kb")), dataflow)
+    dataflow = cast(ScaleDataflow, row["dataflow"])
+    rows, cols, ifmap, filters, ofmap = (int(row[n]) for n in ("rows", "cols", "ifmap_kb", "filter_kb", "ofmap_kb"))
+    return ScaleMachine(rows, cols, ifmap, filters, ofmap, dataflow)
 
 
 def figures(result: ScaleResult) -> dict[str, str]:
@@ -88,7 +90,7 @@ def _network(row: dict[str, str]) -> list[Comparison]:
     arch = to_accelerator(ScaleConfig("", machine), "scalesim")
     report = run(arch, graph_of(rows, row["network"]), rows=rows_of(rows))
     causal = sum(layer.causal_cycles or 0 for layer in report.results)
-    why = "causal: results leave through the array, DRAM of 10 words a cycle is waited for, rows and columns by our mapper"
+    why = "results leave through the array, DRAM of 10 words a cycle is waited for, our mapper spreads output rows"
     return [
         Comparison(item, "Total Cycles", "cycles", total, theirs, 0, machine.dataflow),
         Comparison(item, "run", "cycles", report.totals.cycles, theirs, 0, machine.dataflow),

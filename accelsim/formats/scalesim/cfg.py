@@ -130,7 +130,9 @@ def read_cfg(text: str, source: str) -> ScaleConfig:
 def _refuse(file: _File) -> None:
     """Switches whose effect is not modelled."""
     switches = [("sparsity", "SparsitySupport"), ("run_presets", "UseRamulatorTrace")]
-    switches += [(section, key) for section in ("layout", PRESETS) for key in ("IfmapCustomLayout", "FilterCustomLayout")]
+    switches += [
+        (section, key) for section in ("layout", PRESETS) for key in ("IfmapCustomLayout", "FilterCustomLayout")
+    ]
     for section, key in switches:
         found = file.get(section, key)
         if found is not None and found[1].lower() not in ("false", "no", "0", "off", ""):
@@ -140,13 +142,15 @@ def _refuse(file: _File) -> None:
 def to_accelerator(config: ScaleConfig, name: str) -> Accelerator:
     """The machine with `timing: scalesim`: three double-buffered SRAMs, one-byte words.
 
-    What SCALE-Sim does not say is assumed, as on the shipped machine `edge_os_32x32`: clock, psum width, ports as wide as
-    the array takes words, DRAM latency, every energy, and a vector unit that works from the ofmap SRAM.
+    What SCALE-Sim does not say is assumed, as on the shipped machine `edge_os_32x32`: clock, psum width, ports as wide
+    as the array takes words, DRAM latency, every energy, and a vector unit that works from the ofmap SRAM.
     """
     machine = config.machine
     words = config.bandwidth_words or DEFAULT_WORDS
     said = f"{words} words a cycle" if config.bandwidth_words else f"{words} words a cycle (assumed)"
-    mode = " Its USER mode is not reproduced: SCALE-Sim's figures here are those of CALC mode." * (config.mode == "USER")
+    mode = " Its USER mode is not reproduced: SCALE-Sim's figures here are those of CALC mode." * (
+        config.mode == "USER"
+    )
     described = (
         f"SCALE-Sim machine {config.run_name or name}: {machine.rows} x {machine.cols} {machine.dataflow}, DRAM of "
         f"{said}; 1 GHz, 32-bit psums and all energies are assumed.{mode}"

@@ -9,7 +9,16 @@ from accelsim.graph import LayerGraph, Network, Node
 from accelsim.layers import Conv2d, Linear
 from accelsim.timing.scalesim import ScaleLayer, gemm_layer
 
-CONV = ("Layer name", "IFMAP Height", "IFMAP Width", "Filter Height", "Filter Width", "Channels", "Num Filter", "Strides")
+CONV = (
+    "Layer name",
+    "IFMAP Height",
+    "IFMAP Width",
+    "Filter Height",
+    "Filter Width",
+    "Channels",
+    "Num Filter",
+    "Strides",
+)
 GEMM = ("Layer name", "M", "N", "K")
 DEPTHWISE = "DP"
 
@@ -79,7 +88,9 @@ def read_topology(text: str, source: str, gemm: bool = False) -> tuple[Row, ...]
     lines = text.removeprefix("\ufeff").splitlines()
     first = next((n for n, line in enumerate(lines) if line.strip()), 0)
     if lines and all(cell.isdigit() for cell in _cells(lines[first])[1:4] or ["-"]):
-        raise InputError(f"{source}:{first + 1}: {lines[first].strip()!r} is a row; expected a header: {', '.join(columns)}")
+        raise InputError(
+            f"{source}:{first + 1}: {lines[first].strip()!r} is a row; expected a header: {', '.join(columns)}"
+        )
     for number, line in enumerate(lines[first + 1 :], first + 2):
         cells = _cells(line)
         if not cells:
@@ -136,7 +147,7 @@ def rows_of(rows: tuple[Row, ...]) -> dict[str, tuple[ScaleLayer, ...]]:
 
 
 def _out_channels(row: Row) -> int:
-    """Filters of a depthwise row: one per channel if it says 1 or as many as channels, else so many for each channel."""
+    """Filters of a depthwise row: one per channel if it says 1 or as many as channels, else so many per channel."""
     filters = row.layer.filters
     return row.copies if filters in (1, row.copies) else filters * row.copies
 
@@ -167,6 +178,11 @@ def graph_of(rows: tuple[Row, ...], name: str, batch: int = 1) -> LayerGraph:
     return net.build(*outputs)
 
 
+def _bordered(size: int, before: int, whole: int, stride: int) -> int:
+    """Input rows (or columns) with the borders that windows meet; as it is where SCALE-Sim's rounding up meets them."""
+    return size if not before and size <= whole < size + stride else whole
+
+
 def _as_rows(node: Node, gemm: bool) -> list[Row]:
     """The rows of a layer; none if it is not a product of inputs and filters."""
     layer = node.layer
@@ -189,29 +205,29 @@ def _as_rows(node: Node, gemm: bool) -> list[Row]:
         raise InputError(f"{node.name}: {layer.groups} groups, which {kind} cannot say")
     if gemm:
         k = channels * layer.kernel[0] * layer.kernel[1]
-        return [Row(0, gemm_layer(node.name, out_rows * out_cols, filters, k), product=(out_rows * out_cols, filters, k))]
+        return [
+            Row(0, gemm_layer(node.name, out_rows * out_cols, filters, k), product=(out_rows * out_cols, filters, k))
+        ]
     if layer.stride[0] != layer.stride[1]:
         raise InputError(f"{node.name}: strides {layer.stride}; a topology has one for rows and columns; try --gemm")
     if layer.dilation != (1, 1):
         raise InputError(f"{node.name}: dilation {layer.dilation}, which a topology cannot say; try --gemm")
     stride = layer.stride[0]
-    sizes = [
-        size if not before and size <= whole < size + stride else whole
-        for size, before, whole in (
-            (height, layer.pads[0], (out_rows - 1) * stride + layer.kernel[0]),
-            (width, layer.pads[1], (out_cols - 1) * stride + layer.kernel[1]),
-        )
-    ]
+    high, wide = layer.kernel
+    height = _bordered(height, layer.pads[0], (out_rows - 1) * stride + high, stride)
+    width = _bordered(width, layer.pads[1], (out_cols - 1) * stride + wide, stride)
     name = node.name
     if layer.groups > 1:
         name = name if DEPTHWISE in name else f"{name}_{DEPTHWISE}"
         each = filters // layer.groups
         if each == channels:
-            raise InputError(f"{name}: {each} filters for each of {channels} channels, which a topology reads as one each")
-        return [Row(0, ScaleLayer(name, *sizes, *layer.kernel, 1, each, stride, stride), channels)]
+            raise InputError(
+                f"{name}: {each} filters for each of {channels} channels, which a topology reads as one each"
+            )
+        return [Row(0, ScaleLayer(name, height, width, high, wide, 1, each, stride, stride), channels)]
     if DEPTHWISE in name:
         name = name.replace(DEPTHWISE, DEPTHWISE.lower())
-    return [Row(0, ScaleLayer(name, *sizes, *layer.kernel, channels, filters, stride, stride))]
+    return [Row(0, ScaleLayer(name, height, width, high, wide, channels, filters, stride, stride))]
 
 
 def topology_of(graph: LayerGraph, gemm: bool = False) -> tuple[Row, ...]:

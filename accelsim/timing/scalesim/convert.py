@@ -33,7 +33,8 @@ def scale_machine(arch: Accelerator) -> ScaleMachine:
                 f"{arch.name}: {chain[0].name} holds {words} words of {operand}; SCALE-Sim counts in 1024 words"
             )
         sizes.append(words // 1024)
-    return ScaleMachine(arch.array.rows, arch.array.cols, *sizes, dataflow)
+    ifmap, filters, ofmap = sizes
+    return ScaleMachine(arch.array.rows, arch.array.cols, ifmap, filters, ofmap, dataflow)
 
 
 def scale_layers(name: str, problem: Problem) -> tuple[ScaleLayer, int]:
@@ -60,5 +61,6 @@ def scale_layers(name: str, problem: Problem) -> tuple[ScaleLayer, int]:
         fits = axis.offset == 0 and bound[tap] <= axis.size and axis.size <= whole < axis.size + stride
         sizes.append(axis.size if fits else whole)
         strides.append(stride)
-    layer = ScaleLayer(name, *sizes, bound["R"], bound["S"], bound["C"], bound["M"], *strides)
+    (height, width), (down, across) = sizes, strides
+    layer = ScaleLayer(name, height, width, bound["R"], bound["S"], bound["C"], bound["M"], down, across)
     return layer, bound["G"] * bound["N"]

@@ -34,7 +34,10 @@ def _mean(folds: Folds, machine: ScaleMachine, value: Callable[[int, int], float
     """Mean over the folds of a figure of (rows used, columns used), added up in order as SCALE-Sim does."""
     row_sizes = (machine.rows, edge(folds.used_rows, machine.rows, folds.row_folds - 1))
     total = 0.0
-    for chunks, cols in ((folds.col_folds - 1, machine.cols), (1, edge(folds.used_cols, machine.cols, folds.col_folds - 1))):
+    for chunks, cols in (
+        (folds.col_folds - 1, machine.cols),
+        (1, edge(folds.used_cols, machine.cols, folds.col_folds - 1)),
+    ):
         inner = np.full(folds.row_folds, value(row_sizes[0], cols))
         inner[-1] = value(row_sizes[1], cols)
         at_once = max(1, SUM_CHUNK // folds.row_folds)

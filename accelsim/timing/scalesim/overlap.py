@@ -9,6 +9,8 @@ whose previous visit is older than the window; windows are found fold by fold fr
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,8 +18,7 @@ from numpy.typing import NDArray
 from accelsim.timing.scalesim.reads import Reads
 from accelsim.timing.scalesim.types import Folds, ScaleLayer, ScaleMachine
 
-Array = NDArray[np.int64]
-NEVER = np.iinfo(np.int64).max
+Array = NDArray[Any]
 
 
 @dataclass(frozen=True)
@@ -87,12 +88,13 @@ def _ranges(layer: ScaleLayer, machine: ScaleMachine) -> list[tuple[int, int]]:
     first = {(-tap * layer.channels) % machine.rows for tap in range(layer.filter_height * layer.filter_width)}
     cuts = {c for start in first for c in range(start, layer.channels, machine.rows)}
     edges = sorted(cuts | {0, layer.channels})
-    return list(zip(edges[:-1], edges[1:], strict=True))
+    return list(pairwise(edges))
 
 
 def _pixel_places(layer: ScaleLayer, machine: ScaleMachine, folds: Folds, never: int) -> Array:
     """What a pixel adds to the place of its words: (output rows + 1, output columns + 1), `never` in the borders."""
     pixel = np.arange(layer.pixels, dtype=np.int64)
+    places: Array
     if machine.dataflow == "ws":
         places = pixel * machine.rows
     else:
@@ -129,12 +131,12 @@ def touches(layer: ScaleLayer, machine: ScaleMachine, folds: Folds) -> Touches:
     kind = np.int32 if 5 * length < 1 << 31 else np.int64
     row, row_tap, _ = _axis(layer.height, layer.filter_height, layer.stride_rows, layer.out_rows)
     col, col_tap, _ = _axis(layer.width, layer.filter_width, layer.stride_cols, layer.out_cols)
-    pixels = _pixel_places(layer, machine, folds, never).astype(kind)[:, col][row]
+    pixels: Array = _pixel_places(layer, machine, folds, never).astype(kind)[:, col][row]
     overlaps = row.shape[1] * col.shape[1]
     parts: list[tuple[Array, Array, Array]] = []
     for low, high in _ranges(layer, machine):
-        taps = _tap_places(layer, machine, folds, low, high).astype(kind)[:, col_tap][row_tap]
-        place = (pixels + taps).transpose(0, 2, 1, 3).reshape(-1, overlaps)
+        taps: Array = _tap_places(layer, machine, folds, low, high).astype(kind)[:, col_tap][row_tap]
+        place: Array = (pixels + taps).transpose(0, 2, 1, 3).reshape(-1, overlaps)
         place.sort(axis=1)
         exists = place < length
         count = exists.sum(axis=1)
@@ -142,20 +144,20 @@ def touches(layer: ScaleLayer, machine: ScaleMachine, folds: Folds) -> Touches:
         before[:, 1:] = place[:, :-1]
         before[:, 0] = place[np.arange(len(place)), np.maximum(count, 1) - 1] - length
         parts.append((place[exists], before[exists], np.full(int(count.sum()), high - low, dtype=kind)))
-    place, before, words = (np.concatenate(columns) for columns in zip(*parts, strict=True))
-    fold = place // (folds.cycles * width)
+    places, befores, lengths = (np.concatenate(columns) for columns in zip(*parts, strict=True))
+    fold = places // (folds.cycles * width)
     order = np.argsort(fold.astype(np.uint16) if inner < 1 << 16 else fold, kind="stable")
     starts = np.concatenate([[0], np.cumsum(np.bincount(fold, minlength=inner))]).astype(np.int64)
     return Touches(
-        place=place[order].astype(np.int64),
-        before=before[order].astype(np.int64),
-        words=words[order].astype(np.int64),
+        place=places[order].astype(np.int64),
+        before=befores[order].astype(np.int64),
+        words=lengths[order].astype(np.int64),
         step=width + 1 if machine.dataflow == "ws" else width,
         cols=width,
         rows=folds.cycles,
         starts=starts,
         passes=1 if machine.dataflow == "is" else folds.col_folds,
-        simple=bool((before < 0).all()),
+        simple=bool((befores < 0).all()),
     )
 
 
@@ -288,8 +290,10 @@ def input_reads(layer: ScaleLayer, machine: ScaleMachine, folds: Folds, limit: i
 
 def distinct_words(layer: ScaleLayer) -> int:
     """Input words that some window touches."""
-    return layer.channels * _touched(layer.height, layer.filter_height, layer.stride_rows, layer.out_rows) * _touched(
-        layer.width, layer.filter_width, layer.stride_cols, layer.out_cols
+    return (
+        layer.channels
+        * _touched(layer.height, layer.filter_height, layer.stride_rows, layer.out_rows)
+        * _touched(layer.width, layer.filter_width, layer.stride_cols, layer.out_cols)
     )
 
 
