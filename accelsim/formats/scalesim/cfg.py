@@ -113,7 +113,7 @@ def read_cfg(text: str, source: str) -> ScaleConfig:
     if found is None:
         raise InputError(f"{source}: [{PRESETS}] has no Dataflow, one of {', '.join(DATAFLOWS)}")
     if found[1] not in DATAFLOWS:
-        raise file.wrong("Dataflow", found[1], f"one of {', '.join(DATAFLOWS)}; {nearest(found[1], DATAFLOWS)}")
+        raise file.wrong("Dataflow", found[1], f"one of {', '.join(DATAFLOWS)}")
     _refuse(file)
     name = file.get("general", "run_name")
     mode = file.get("run_presets", "InterfaceBandwidth")

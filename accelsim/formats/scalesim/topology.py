@@ -201,7 +201,7 @@ def _as_rows(node: Node, gemm: bool) -> list[Row]:
     if images > 1:
         raise InputError(f"{node.name}: batch {images}; SCALE-Sim's topologies have one image")
     if layer.groups > 1 and (gemm or layer.groups != channels):
-        kind = "matrix products" if gemm else "its topologies, except one group per channel"
+        kind = "matrix products" if gemm else "its topologies, except one group per channel,"
         raise InputError(f"{node.name}: {layer.groups} groups, which {kind} cannot say")
     if gemm:
         k = channels * layer.kernel[0] * layer.kernel[1]
