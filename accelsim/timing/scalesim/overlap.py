@@ -3,7 +3,7 @@
 Words are grouped into lines: the channels of one input position, cut where a fold of some tap ends. All touches of a
 line then visit its words in the same order at the same stride of places (`place = row x array columns + column`), so
 the previous visit of every word of a touch lies a constant number of places back. A touch misses exactly on the words
-whose previous visit is older than the window; windows are found fold by fold from these counts.
+whose previous visit is older than the window; windows are found block by block of rows from these counts.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True)
 class Touches:
-    """All touches of one pass over the input, sorted by fold.
+    """All touches of one pass over the input, sorted by block: a fold, or some of the rows of long folds.
 
     Attributes:
         place: of the first word of the touch, in the pass. before: place of the touch of the same line before it,
             less than 0 if that was in the pass before. words: length.
-        step: places from one word to the next. cols: places in a row. rows: of a fold.
-        starts: index of the first touch of each fold, and the number of touches.
+        step: places from one word to the next. cols: places in a row. rows: of a fold. all_rows: of the pass.
+        starts: index of the first touch of each block, and the number of touches; no touch crosses a block's end.
         passes: how often the whole is repeated.
         simple: no line is touched twice in a pass.
     """
@@ -40,6 +40,7 @@ class Touches:
     step: int
     cols: int
     rows: int
+    all_rows: int
     starts: Array
     passes: int
     simple: bool
@@ -47,7 +48,7 @@ class Touches:
     @property
     def length(self) -> int:
         """Places of a pass."""
-        return (len(self.starts) - 1) * self.rows * self.cols
+        return self.all_rows * self.cols
 
 
 def merged(layer: ScaleLayer) -> ScaleLayer:
@@ -122,8 +123,23 @@ def _tap_places(layer: ScaleLayer, machine: ScaleMachine, folds: Folds, low: int
     return places.reshape(layer.filter_height, layer.filter_width)
 
 
-def touches(layer: ScaleLayer, machine: ScaleMachine, folds: Folds) -> Touches:
-    """The touches of one pass over the input of a layer."""
+def _cut(place: Array, before: Array, words: Array, step: int, cols: int, rows: int) -> tuple[Array, Array, Array]:
+    """The touches with those that cross the end of a block of `rows` rows (at least a touch long) in two."""
+    first = place // cols
+    left = np.minimum(words, rows - first % rows)
+    crossing = left < words
+    if not crossing.any():
+        return place, before, words
+    moved = step * left[crossing]
+    return (
+        np.concatenate([place, place[crossing] + moved]),
+        np.concatenate([before, before[crossing] + moved]),
+        np.concatenate([left, (words - left)[crossing]]),
+    )
+
+
+def touches(layer: ScaleLayer, machine: ScaleMachine, folds: Folds, limit: int) -> Touches:
+    """The touches of one pass over the input of a layer, in blocks of about half a window where folds are longer."""
     width = machine.cols if machine.dataflow == "is" else machine.rows
     inner = folds.row_folds * (folds.col_folds if machine.dataflow == "is" else 1)
     length = inner * folds.cycles * width
@@ -145,16 +161,23 @@ def touches(layer: ScaleLayer, machine: ScaleMachine, folds: Folds) -> Touches:
         before[:, 0] = place[np.arange(len(place)), np.maximum(count, 1) - 1] - length
         parts.append((place[exists], before[exists], np.full(int(count.sum()), high - low, dtype=kind)))
     places, befores, lengths = (np.concatenate(columns) for columns in zip(*parts, strict=True))
-    fold = places // (folds.cycles * width)
-    order = np.argsort(fold.astype(np.uint16) if inner < 1 << 16 else fold, kind="stable")
-    starts = np.concatenate([[0], np.cumsum(np.bincount(fold, minlength=inner))]).astype(np.int64)
+    step = width + 1 if machine.dataflow == "ws" else width
+    rows, all_rows = folds.cycles, inner * folds.cycles
+    if (dense := int(lengths.sum()) // inner) > 3 * limit:
+        rows = max(int(lengths.max()), rows * limit // (2 * dense))
+        places, befores, lengths = _cut(places, befores, lengths, step, width, rows)
+    block = places // (rows * width)
+    blocks = -(-all_rows // rows)
+    order = np.argsort(block.astype(np.uint16) if blocks < 1 << 16 else block, kind="stable")
+    starts = np.concatenate([[0], np.cumsum(np.bincount(block, minlength=blocks))]).astype(np.int64)
     return Touches(
         place=places[order].astype(np.int64),
         before=befores[order].astype(np.int64),
         words=lengths[order].astype(np.int64),
-        step=width + 1 if machine.dataflow == "ws" else width,
+        step=step,
         cols=width,
         rows=folds.cycles,
+        all_rows=all_rows,
         starts=starts,
         passes=1 if machine.dataflow == "is" else folds.col_folds,
         simple=bool((befores < 0).all()),
@@ -194,7 +217,7 @@ def _all_miss(t: Touches, limit: int) -> Reads:
 
 def _where(t: Touches, whole: int, place: int) -> tuple[int, int]:
     fold, row = divmod(place // t.cols, t.rows)
-    return whole * (len(t.starts) - 1) + fold, row
+    return whole * (t.all_rows // t.rows) + fold, row
 
 
 def _far_apart(t: Touches, limit: int) -> bool:
@@ -207,7 +230,7 @@ def _far_apart(t: Touches, limit: int) -> bool:
     if int(nearest.min()) < limit:
         return False
     first = t.place // t.cols
-    total_rows = (len(t.starts) - 1) * t.rows
+    total_rows = t.all_rows
     born = np.bincount(first, minlength=total_rows + 1)
     gone = np.bincount(first + t.words, minlength=total_rows + 1)
     seen = np.concatenate([[0], np.cumsum(np.cumsum(born - gone))])
@@ -232,7 +255,7 @@ def _windows(t: Touches, limit: int) -> Reads:
             jump = (t.passes - whole) // period * period
             words += (words - words_then) * (jump // period)
             if last is not None and jump:
-                last = last[0] + jump * (len(t.starts) - 1), last[1]
+                last = last[0] + jump * (t.all_rows // t.rows), last[1]
             whole += jump
             met = {}
             if whole == t.passes:
@@ -248,23 +271,23 @@ def _windows(t: Touches, limit: int) -> Reads:
 
 def _one_pass(t: Touches, limit: int, start: int, held: int) -> tuple[int, int, int, int | None]:
     """(misses, start of the window, words in it, place of the last fill) after one pass; places count from the pass."""
-    missed, fold, span = 0, 0, 4
+    missed, block, span = 0, 0, 4
     fill: int | None = None
-    folds = len(t.starts) - 1
-    while fold < folds:
-        until = min(folds, fold + span)
-        part = slice(int(t.starts[fold]), int(t.starts[until]))
+    blocks = len(t.starts) - 1
+    while block < blocks:
+        until = min(blocks, block + span)
+        part = slice(int(t.starts[block]), int(t.starts[until]))
         low, high = _missing(t, part, start)
         seen = np.concatenate([[0], np.cumsum(high - low)])
-        ends = seen[t.starts[fold + 1 : until + 1] - part.start]
+        ends = seen[t.starts[block + 1 : until + 1] - part.start]
         hit = int(np.searchsorted(ends, limit - held))
         if hit == len(ends):
-            missed, held, fold, span = missed + int(ends[-1]), held + int(ends[-1]), until, span * 2
+            missed, held, block, span = missed + int(ends[-1]), held + int(ends[-1]), until, span * 2
             continue
         span = max(2, hit + 2)
         before = int(ends[hit - 1]) if hit else 0
-        fold += hit
-        one = slice(int(t.starts[fold]), int(t.starts[fold + 1]))
+        block += hit
+        one = slice(int(t.starts[block]), int(t.starts[block + 1]))
         inside = slice(one.start - part.start, one.stop - part.start)
         fill = _nth_place(t, one, low[inside], high[inside], limit - held - before)
         missed, start, held = missed + limit - held, fill + 1, 0
@@ -284,7 +307,7 @@ def input_reads(layer: ScaleLayer, machine: ScaleMachine, folds: Folds, limit: i
     distinct = distinct_words(layer)
     if distinct < limit:
         return Reads(distinct, None)
-    t = touches(merged(layer), machine, folds)
+    t = touches(merged(layer), machine, folds, limit)
     return _all_miss(t, limit) if t.simple or _far_apart(t, limit) else _windows(t, limit)
 
 
