@@ -135,3 +135,12 @@ def test_parameters_of_topologies() -> None:
         load_model(f"{CONV}:x=1")
     with pytest.raises(InputError, match=r"no file 'nothing\.csv'"):
         load_model("nothing.csv")
+
+
+def test_the_summary_says_whose_cycles_they_are() -> None:
+    from accelsim.formats.outputs import summary_md
+
+    report = accelsim.run(CFG, GEMM, gemm=True)
+    text = summary_md(report)
+    assert "of the causal cycles are" in text and "Timing scalesim: cycles are those of SCALE-Sim 3.0.0" in text
+    assert f"The causal run takes {report.as_dict()['totals']['causal_cycles']:,} cycles." in text
