@@ -145,7 +145,8 @@ def _counted(report: RunReport) -> str:
     return (
         f"Dataflow {report.machine.dataflow}; words of {bits['weights']} bit (weights), {bits['inputs']} (inputs), "
         f"{bits['psums']} (psums), {bits['outputs']} (outputs). Mapper objective: {report.options['objective']}. "
-        f"{_timing(report)}Layers run one after another and every tensor returns to DRAM in between. Halo reuse is "
+        f"{_timing(report)}Layers run one after another and every tensor returns to DRAM in between. "
+        "Halo reuse is "
         f"{'on' if counting['halo_reuse'] else 'off'}; psums on their first visit: {counting['psum_first_visit']}. "
         f"Issued minus conventional MACs: {extra:,}. Batch norm and activations are folded where `report.json` says so "
         "(`folded`), the rest runs on the vector unit. The final drain to DRAM is included. The laws were checked on "
