@@ -67,7 +67,8 @@ def _verdict(report: RunReport) -> str:
     slow = max(report.results, key=lambda layer: layer.cycles)
     hungry = max(report.results, key=lambda layer: layer.total_energy_fj)
     return (
-        f"**Time.** {_share(cycles, sum(time.values()))} of the {_whose(report)}cycles are {CAUSES.get(cause, _cause(cause))}; the slowest "
+        f"**Time.** {_share(cycles, sum(time.values()))} of the {_whose(report)}cycles are "
+        f"{CAUSES.get(cause, _cause(cause))}; the slowest "
         f"layer is `{slow.name}` ({_share(slow.cycles, totals.cycles)}): {slow.note}.\n\n"
         f"**Energy.** {_share(energy, totals.total_energy_fj)} goes to {part}; the hungriest layer is `{hungry.name}` "
         f"({_share(hungry.total_energy_fj, totals.total_energy_fj)})."
