@@ -8,7 +8,7 @@ from typing import Any
 
 from accelsim.errors import InputError
 from accelsim.formats.zeros import load_zeros
-from accelsim.lookup import Shapes, load_arch, load_model, sources_of
+from accelsim.lookup import Shapes, load_arch, load_model, load_rows, sources_of
 from accelsim.mapper.search import Objective
 from accelsim.pipeline import run as run_pipeline
 from accelsim.plan import Options
@@ -27,6 +27,7 @@ def run(
     input_shapes: Shapes | None = None,
     zeros: str = "",
     energy: str = "",
+    gemm: bool = False,
     progress: Callable[[str], None] | None = None,
 ) -> RunReport:
     """Simulate a network on a machine, both by name or file.
@@ -38,15 +39,18 @@ def run(
         zeros: CSV file with the shares of zero words of array layers (`layer,inputs,outputs`), for machines that skip
             or code them.
         energy: a preset (`65nm`, `eyeriss_normalised`, ...), a table or an Accelergy ERT in place of the machine's.
+        gemm: rows of a SCALE-Sim topology are matrix products.
 
     Raises:
         InputError: an unknown name or wrong file. MappingError: a layer does not fit the machine.
     """
     machine, arch_file = load_arch(arch, energy)
-    graph, model_file = load_model(model, batch, input_shapes)
+    graph, model_file = load_model(model, batch, input_shapes, gemm)
     sources = sources_of(arch_file, model_file)
     options = Options(objective, zeros=load_zeros(zeros) if zeros else ())
-    return run_pipeline(machine, graph, options, model=_name(model), sources=sources, progress=progress)
+    return run_pipeline(
+        machine, graph, options, model=_name(model), sources=sources, progress=progress, rows=load_rows(model, gemm)
+    )  # fmt: skip
 
 
 def verify(
@@ -57,18 +61,23 @@ def verify(
     seed: int = 0,
     objective: Objective = "edp",
     input_shapes: Shapes | None = None,
+    gemm: bool = False,
     on_layer: Callable[[LayerProof], None] | None = None,
 ) -> Proof:
     """Prove a run: every array pass on integers, against the reference, values and words."""
     machine, _ = load_arch(arch)
-    graph, _ = load_model(model, batch, input_shapes)
+    graph, _ = load_model(model, batch, input_shapes, gemm)
     return verify_network(machine, graph, Options(objective), model=_name(model), seed=seed, on_layer=on_layer)
 
 
 def _name(spec: str) -> str:
     """A model spec without folders."""
     head, colon, tail = spec.partition(":")
-    return head.replace("\\", "/").rsplit("/", 1)[-1].removesuffix(".py").removesuffix(".onnx") + colon + tail
+    return (
+        head.replace("\\", "/").rsplit("/", 1)[-1].removesuffix(".py").removesuffix(".onnx").removesuffix(".csv")
+        + colon
+        + tail
+    )
 
 
 def export(
@@ -92,3 +101,43 @@ def export(
     exported = to_onnx(graph, all_tensors(graph, seed), f"{_name(model)}, random weights of seed {seed} where unknown")
     write_all(path.parent, {path.name: to_bytes(exported, target)})
     return {"file": path.name, "nodes": len(exported.graph.node), "params": graph.params, "opset": OPSET}
+
+
+def export_topology(model: str, target: str, *, gemm: bool = False) -> dict[str, Any]:
+    """Write the convolutions and fully connected layers of a network as a SCALE-Sim topology.
+
+    Returns:
+        file, rows, layers (of the network), macs of the rows.
+
+    Raises:
+        InputError: a layer that a topology cannot say, or a name that does not end in .csv.
+    """
+    from accelsim.formats.scalesim import topology_of, write_topology
+
+    path = _csv_or_cfg(target, ".csv")
+    graph, _ = load_model(model, gemm=gemm and model.partition(":")[0].endswith(".csv"))
+    rows = topology_of(graph, gemm)
+    write_all(path.parent, {path.name: write_topology(rows, gemm).encode()})
+    macs = sum(row.layer.macs * row.copies for row in rows)
+    return {"file": path.name, "rows": len(rows), "layers": len(graph.layers), "macs": macs}
+
+
+def export_machine(arch: str, target: str) -> dict[str, Any]:
+    """Write a machine as a SCALE-Sim .cfg (version 3, CALC mode).
+
+    Raises:
+        InputError: SCALE-Sim has no such machine, or a name that does not end in .cfg.
+    """
+    from accelsim.formats.scalesim import write_cfg
+
+    path = _csv_or_cfg(target, ".cfg")
+    machine, _ = load_arch(arch)
+    write_all(path.parent, {path.name: write_cfg(machine).encode()})
+    return {"file": path.name, "arch": machine.name}
+
+
+def _csv_or_cfg(target: str, suffix: str) -> Path:
+    path = Path(target)
+    if path.suffix != suffix:
+        raise InputError(f"export to {target!r}, expected a file that ends in {suffix}")
+    return path

@@ -11,6 +11,7 @@ from accelsim.mapper.search import Mapped
 from accelsim.mapping import LinkCount
 from accelsim.report import LayerResult, Totals, totals_of
 from accelsim.sim.stream import Outcome
+from accelsim.timing.scalesim import ScaleRun
 from accelsim.traffic import stored_words
 
 
@@ -141,3 +142,29 @@ def check_totals(layers: tuple[LayerResult, ...], totals: Totals, clock_hz: int,
             layer.end_cycle - layer.start_cycle == layer.cycles, layer.name, "cycles == end - start", str(layer.cycles)
         )
         end = layer.end_cycle
+
+
+def check_scalesim(name: str, run: ScaleRun, pes: int) -> None:
+    """What holds of SCALE-Sim's figures.
+
+    A run reports the number of its last cycle from 0, so the laws of time hold with one cycle more, and not against
+    DRAM or ports, for which it never waits.
+    """
+    for result, _ in run.runs:
+        macs = result.folds.used_rows * result.folds.used_cols * result.folds.stream
+        cycles = result.cycles + 1
+        _law(cycles * pes >= macs, name, "SCALE-Sim cycles + 1 >= MACs / PEs", f"{cycles}, {macs} MACs")
+        _law(
+            0 < result.mapping_efficiency <= 100.001,
+            name,
+            "mapping efficiency <= 100 %",
+            f"{result.mapping_efficiency}",
+        )
+        _law(
+            result.compute_util <= 1.000001 * result.mapping_efficiency,
+            name,
+            "compute <= mapping",
+            f"{result.compute_util}",
+        )
+        for sram, dram in ((result.ifmap_sram, result.ifmap_dram), (result.filter_sram, result.filter_dram)):
+            _law(dram.words <= sram.words, name, "DRAM reads <= SRAM reads", f"{dram.words} > {sram.words}")

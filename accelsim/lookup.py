@@ -3,7 +3,8 @@
 Order: the path as given; each folder of the environment variable ACCELSIM_PATH; the checkout next to the package; the
 copy inside the installed package. A network is a Python file with `build(batch=1, **params) -> LayerGraph`; a literal
 `VARIANTS = {"name": {param: value}}` in it offers names with parameters, `name:param=value,...` sets them. Or it is an
-ONNX file, by path or by name in one of the folders.
+ONNX file, by path or by name in one of the folders. The path of a SCALE-Sim `.cfg` is a machine, too, that of a
+SCALE-Sim topology `.csv` a network.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from accelsim.arch import Accelerator
 from accelsim.energy import presets, table
 from accelsim.errors import AccelsimError, InputError, nearest
 from accelsim.graph import LayerGraph
+from accelsim.timing.scalesim import ScaleLayer
 
 PACKAGE = Path(__file__).resolve().parent
 ARCHS, MODELS = "arch_configs", "workloads"
@@ -106,7 +108,12 @@ def load_arch(name: str, energy: str = "") -> tuple[Accelerator, Found]:
         used.extend(files)
         return model
 
-    machine = load_accelerator(found.text, found.shown, beside)
+    if found.path.suffix == ".cfg":
+        from accelsim.formats.scalesim import read_cfg, to_accelerator
+
+        machine = to_accelerator(read_cfg(found.text, found.shown), found.path.stem)
+    else:
+        machine = load_accelerator(found.text, found.shown, beside)
     if energy:
         used.clear()
         model, files = load_energy_model(energy, Path())
@@ -203,10 +210,12 @@ def find_model(spec: str) -> tuple[ModelEntry, dict[str, Any]]:
     name, _, text = spec.partition(":")
     given = _params(text, spec)
     path = Path(name)
-    if path.suffix in (".py", ".onnx"):
+    if path.suffix in (".py", ".onnx", ".csv"):
         if path.is_file():
             return ModelEntry(path.stem, path, {}, ""), given
-        raise InputError(f"no file {name!r}; give a Python or ONNX file that exists, or a name of `accelsim models`")
+        raise InputError(
+            f"no file {name!r}; give a Python, ONNX or topology file that exists, or a name of `accelsim models`"
+        )
     known = list_models()
     if name not in known:
         raise InputError(f"no model {name!r}; {nearest(name, known)}")
@@ -279,8 +288,30 @@ def _load_onnx(path: Path, params: dict[str, Any], batch: int, shapes: Shapes) -
     return graph, Found(path.name, path, "", digest)
 
 
-def load_model(spec: str, batch: int = 1, shapes: Shapes | None = None) -> tuple[LayerGraph, Found]:
-    """The network that a spec names, and its file; `shapes` of inputs are for ONNX files with free dims.
+def load_rows(spec: str, gemm: bool = False) -> dict[str, tuple[ScaleLayer, ...]] | None:
+    """What SCALE-Sim runs for each layer of a topology `.csv`, by name; None for other networks."""
+    from accelsim.formats.scalesim import read_topology, rows_of
+
+    path = find_model(spec)[0].path
+    if path.suffix != ".csv":
+        return None
+    return rows_of(read_topology(_read(path, path.name).text, path.name, gemm))
+
+
+def _load_topology(path: Path, params: dict[str, Any], batch: int, gemm: bool) -> tuple[LayerGraph, Found]:
+    from accelsim.formats.scalesim import graph_of, read_topology
+
+    if params:
+        raise InputError(f"{path.name}: a topology takes no parameters, given {', '.join(params)}")
+    if batch != 1:
+        raise InputError(f"{path.name}: batch {batch}; a SCALE-Sim topology has one image")
+    found = _read(path, path.name)
+    return graph_of(read_topology(found.text, found.shown, gemm), path.stem), found
+
+
+def load_model(spec: str, batch: int = 1, shapes: Shapes | None = None, gemm: bool = False) -> tuple[LayerGraph, Found]:
+    """The network that a spec names, and its file; `shapes` of inputs are for ONNX files with free dims, `gemm` is for
+    topologies whose rows are matrix products.
 
     Raises:
         InputError: unknown name or parameter, or whatever the file raised, with its line.
@@ -288,8 +319,14 @@ def load_model(spec: str, batch: int = 1, shapes: Shapes | None = None) -> tuple
     if isinstance(batch, bool) or not isinstance(batch, int) or batch < 1:
         raise InputError(f"batch {batch!r}, expected a whole number of at least 1")
     entry, given = find_model(spec)
-    if entry.path.suffix == ".onnx":
+    if entry.path.suffix == ".onnx" and not gemm:
         return _load_onnx(entry.path, given, batch, shapes or {})
+    if entry.path.suffix == ".csv" and not shapes:
+        return _load_topology(entry.path, given, batch, gemm)
+    if gemm:
+        raise InputError(
+            f"{entry.path.name}: --gemm is for SCALE-Sim topologies (.csv), whose rows it says how to read"
+        )
     if shapes:
         raise InputError(
             f"{entry.path.name}: input shapes are for ONNX files; use parameters, as in {entry.name}:size=64"

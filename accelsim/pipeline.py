@@ -7,7 +7,16 @@ from dataclasses import replace
 
 import accelsim
 from accelsim.arch import Accelerator
-from accelsim.checks import check_compulsory, check_counts, check_dram, check_ports, check_time, check_totals
+from accelsim.checks import (
+    check_compulsory,
+    check_counts,
+    check_dram,
+    check_ports,
+    check_scalesim,
+    check_time,
+    check_totals,
+)
+from accelsim.compat import NOTE, Rows, noted, scale_runs, with_scalesim
 from accelsim.dram import DramUse
 from accelsim.dram.energy import command_energy_fj
 from accelsim.energy import LevelTraffic, array_traffic, energy_fj, leakage_fj, live_macs, merge, vector_traffic
@@ -158,6 +167,19 @@ def _check(plans: Iterable[Plan], results: Iterable[LayerResult], arch: Accelera
             check_time(layer.name, layer, [part.outcome for part in plan.parts], arch)
 
 
+def _compatible(
+    results: tuple[LayerResult, ...], plans: tuple[Plan, ...], arch: Accelerator, params: int, rows: Rows | None
+) -> tuple[LayerResult, ...]:
+    """The layers with SCALE-Sim's cycles; the causal run behind them keeps all laws first."""
+    pes = arch.array.pes
+    check_totals(results, totals_of(results, params, arch.clock_hz, pes), arch.clock_hz, pes)
+    runs = scale_runs(plans, arch, rows)
+    for layer, run in zip(results, runs, strict=True):
+        if run is not None:
+            check_scalesim(layer.name, run, pes)
+    return with_scalesim(results, plans, runs, pes)
+
+
 def machine_of(arch: Accelerator) -> Machine:
     """The machine's figures for a report."""
     p = arch.precision
@@ -176,10 +198,12 @@ def run(
     sources: dict[str, str] | None = None,
     cache: Cache | None = None,
     progress: Progress | None = None,
+    rows: Rows | None = None,
 ) -> RunReport:
     """Simulate a network on a machine.
 
     Args:
+        rows: what SCALE-Sim runs for each layer of a topology, by its name.
         model: name for the report, default the graph's. sources: file names and hashes for the report.
         cache: mappings found so far, shared between runs if the caller wants.
 
@@ -199,6 +223,10 @@ def run(
         for plan, (start, end) in zip(plans, spans, strict=True)
     )
     _check(plans, results, arch)
+    if rows is not None:
+        results = noted(results, rows)
+    if arch.timing == "scalesim":
+        results = _compatible(results, plans, arch, work.params, rows)
     totals = totals_of(results, work.params, arch.clock_hz, arch.array.pes)
     check_totals(results, totals, arch.clock_hz, arch.array.pes)
     name = graph.name if model is None else model
@@ -214,6 +242,8 @@ def run(
             "resident_weights": chosen.resident_weights,
             "schedule": "layerwise",
             **({"zeros_ppm": {n: [z.inputs_ppm, z.outputs_ppm] for n, z in chosen.zeros}} if chosen.zeros else {}),
+            "timing": arch.timing,
+            **({"timing_note": NOTE} if arch.timing == "scalesim" else {}),
             "counting": rules,
             **({} if arch.dram.timing is None else {"dram": arch.dram.timing.as_dict()}),
         },

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from accelsim.energy import LevelTraffic, merge
 from accelsim.energy.figures import Range, merged, span_aj
 from accelsim.energy.ratio import Ratio, ratio
+from accelsim.timing.scalesim import ScaleRun, run_columns
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,6 +32,7 @@ class LayerResult:
         mapping: the loop nest as text, None off the array. note: why it costs what it costs.
         problem_key: equal for layers that were mapped together.
         dram: row hits, misses and conflicts, activations, bursts, refreshes, share of peak; None without commands.
+        scalesim: with `timing: scalesim`, what SCALE-Sim reports; `cycles` are then its own, and `causal_cycles` ours.
     """
 
     name: str
@@ -55,6 +57,8 @@ class LayerResult:
     note: str = ""
     dram: dict[str, int | float] | None = None
     energy_ranges: dict[str, Range] = field(default_factory=dict)
+    scalesim: ScaleRun | None = None
+    causal_cycles: int | None = None
 
     @property
     def total_energy_fj(self) -> int:
@@ -98,7 +102,14 @@ class LayerResult:
             "folded": list(self.folded),
             "note": self.note,
             **({} if self.dram is None else {"dram": self.dram}),
+            **self._compatible(),
         }
+
+    def _compatible(self) -> dict[str, Any]:
+        if self.causal_cycles is None:
+            return {}
+        columns = None if self.scalesim is None else run_columns(self.scalesim)
+        return {"causal_cycles": self.causal_cycles, "scalesim": columns}
 
 
 def picojoules(energy_fj: dict[str, int]) -> dict[str, float]:
@@ -192,7 +203,7 @@ def totals_of(layers: Iterable[LayerResult], params: int, clock_hz: int, pes: in
         cycles=cycles,
         seconds=cycles / clock_hz,
         energy_fj=add_up(r.energy_fj for r in rows),
-        utilization=issued / (pes * cycles),
+        utilization=min(1.0, issued / (pes * cycles)),
         traffic=merge(r.traffic for r in rows),
         stall_cycles=add_up(r.stall_cycles for r in rows),
         compute_cycles=sum(r.compute_cycles for r in rows),
@@ -249,10 +260,14 @@ class RunReport:
             "sources": dict(sorted(self.sources.items())),
             "energy_model": self.energy_model,
             "area_mm2": self.area_mm2,
-            "totals": self.totals.as_dict(),
+            "totals": {**self.totals.as_dict(), **self._causal()},
             "layers": [layer.as_dict() for layer in self.results],
             "verification": self.verification,
         }
+
+    def _causal(self) -> dict[str, int]:
+        cycles = [layer.causal_cycles for layer in self.results if layer.causal_cycles is not None]
+        return {"causal_cycles": sum(cycles)} if cycles else {}
 
     @property
     def layers(self) -> pd.DataFrame:
@@ -286,6 +301,8 @@ def layer_row(layer: LayerResult) -> dict[str, Any]:
         "dram_read_bits": reads,
         "dram_write_bits": writes,
     }
+    if layer.causal_cycles is not None:
+        row["causal_cycles"] = layer.causal_cycles
     row.update({f"energy_{k.replace(' ', '_')}_pj": v / FJ_PER_PJ for k, v in sorted(layer.energy_fj.items())})
     row.update({f"stall_{k}_cycles": v for k, v in sorted(layer.stall_cycles.items())})
     row.update({f"dram_{name}": value for name, value in (layer.dram or {}).items()})

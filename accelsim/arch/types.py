@@ -38,12 +38,13 @@ class Hold:
     Attributes:
         operand: `Inputs`, `Weights` or `Outputs`.
         depth: tiles held at once (1 single, 2 double buffered, more: a FIFO).
-        at: `tile` holds what the memory's own loops sweep; `pass` holds only what one array pass needs (a FIFO).
+        at: `tile` holds what the memory's own loops sweep; `pass` holds only what one array pass needs (a FIFO);
+            `vector` is there for work of the vector unit only.
     """
 
     operand: str
     depth: int
-    at: Literal["tile", "pass"] = "tile"
+    at: Literal["tile", "pass", "vector"] = "tile"
 
 
 @dataclass(frozen=True)
@@ -211,6 +212,7 @@ class Accelerator:
     `transposed_conv`: stride phases as dense convolutions (`gather`), or zeros written between the input words.
     `node_nm`: technology node, None if unknown. `energy_model`: the preset or table behind the energies, empty if the
     machine states its own. `energy_sources`: by energy, where given.
+    `timing`: cycles of the array are causal (proved PE by PE), or those of SCALE-Sim 3.0.0 with the causal beside.
     """
 
     name: str
@@ -227,6 +229,7 @@ class Accelerator:
     node_nm: int | None = None
     energy_model: str = ""
     energy_sources: tuple[EnergySource, ...] = ()
+    timing: Literal["causal", "scalesim"] = "causal"
 
     def memory(self, name: str) -> MemoryLevel:
         """The memory called `name`."""
@@ -236,5 +239,6 @@ class Accelerator:
         raise InputError(f"{self.name} has no memory {name!r}; it has {', '.join(m.name for m in self.memories)}")
 
     def chain(self, operand: str) -> tuple[MemoryLevel, ...]:
-        """On-chip memories that keep `operand`, outer to inner."""
-        return tuple(m for m in self.memories if m.hold(operand) is not None)
+        """On-chip memories that keep `operand` for the array, outer to inner."""
+        holds = ((memory, memory.hold(operand)) for memory in self.memories)
+        return tuple(memory for memory, hold in holds if hold is not None and hold.at != "vector")

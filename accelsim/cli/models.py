@@ -13,7 +13,6 @@ from accelsim.cli.shared import (
     Batch,
     InputShape,
     Json,
-    Model,
     app,
     print_json,
     print_table,
@@ -22,6 +21,7 @@ from accelsim.cli.shared import (
     wants_json,
     whole,
 )
+from accelsim.errors import InputError
 
 new = typer.Typer(
     no_args_is_help=True, rich_markup_mode=None, help="Write a commented starter file that runs as it is."
@@ -33,23 +33,44 @@ Out = Annotated[str, typer.Option("--out", "-o", help="File to write (default: s
 
 @app.command()
 def export(
-    target: Annotated[str, typer.Argument(help="File to write, ending in .onnx.")],
-    model: Model,
+    target: Annotated[
+        str, typer.Argument(help="File to write: .onnx, or SCALE-Sim's .csv (topology), .cfg (machine).")
+    ],
+    model: Annotated[str, typer.Option("--model", "-m", help="Network to write as .onnx or .csv.")] = "",
+    arch: Annotated[str, typer.Option("--arch", "-a", help="Machine to write as .cfg.")] = "",
     batch: Batch = "1",
     seed: Annotated[str, typer.Option("--seed", metavar="N", help="Seed of the random weights.")] = "0",
     input_shape: InputShape = NONE,
+    gemm: Annotated[bool, typer.Option("--gemm", help="Write products (name, M, N, K) into the .csv.")] = False,
     json: Json = "",
 ) -> None:
-    """Write a network as ONNX, with its own weights or seeded random ones."""
+    """Write a network as ONNX (its own weights or seeded random ones) or SCALE-Sim topology, a machine as .cfg."""
     from accelsim import api
 
     as_json = wants_json(json)
     images, number = whole(batch, "batch", 1), whole(seed, "seed", 0)
-    found = api.export(model, target, batch=images, seed=number, input_shapes=shapes_of(input_shape))
+    suffix = Path(target).suffix
+    if suffix == ".cfg":
+        _needs(target, "--arch", arch, "--model", model)
+        found = api.export_machine(arch, target)
+        text = f"{found['arch']} as a SCALE-Sim machine"
+    elif suffix == ".csv":
+        _needs(target, "--model", model, "--arch", arch)
+        found = api.export_topology(model, target, gemm=gemm)
+        text = f"{found['rows']} rows of {found['layers']} layers, {found['macs']:,} MACs"
+    else:
+        _needs(target, "--model", model, "--arch", arch)
+        found = api.export(model, target, batch=images, seed=number, input_shapes=shapes_of(input_shape))
+        text = f"{found['nodes']} nodes, {found['params']:,} parameters, opset {found['opset']}"
     if as_json:
         print_json(found)
     else:
-        say(f"{target}: {found['nodes']} nodes, {found['params']:,} parameters, opset {found['opset']}")
+        say(f"{target}: {text}")
+
+
+def _needs(target: str, wanted: str, given: str, other: str, too_much: str) -> None:
+    if not given or too_much:
+        raise InputError(f"export to {target!r} takes {wanted}{f' and not {other}' if too_much else ''}")
 
 
 @app.command()

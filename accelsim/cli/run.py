@@ -12,6 +12,7 @@ from accelsim.cli.shared import (
     Bar,
     Batch,
     EnergyModel,
+    Gemm,
     Goal,
     InputShape,
     Json,
@@ -43,6 +44,7 @@ def run(
         str, typer.Option("--zeros", metavar="FILE.csv", help="Shares of zero words: layer,inputs,outputs.")
     ] = "",
     energy: EnergyModel = "",
+    gemm: Gemm = False,
     json: Json = "",
 ) -> None:
     """Simulate a network on a machine; write report.json, layers.csv, summary.md and figures."""
@@ -57,7 +59,7 @@ def run(
     as_json, images = wants_json(json), whole(batch, "batch", 1)
     machine, _ = load_arch(arch, energy)
     shapes = shapes_of(input_shape)
-    graph, _ = load_model(model, images, shapes)
+    graph, _ = load_model(model, images, shapes, gemm)
     safe = "".join(c if c.isalnum() or c in "._-" else "_" for c in api._name(model))
     folder = Path(out) if out else Path("accelsim-out") / f"{safe}-{machine.name}"
     prepare(folder)
@@ -70,6 +72,7 @@ def run(
             input_shapes=shapes,
             zeros=zeros,
             energy=energy,
+            gemm=gemm,
             progress=bar.step,
         )
     files = {
@@ -77,6 +80,7 @@ def run(
         "layers.csv": layers_csv(report).encode(),
         "summary.md": summary_md(report).encode(),
         **draw(report),
+        **_scalesim_files(report),
     }
     write_all(folder, files)
     if as_json:
@@ -85,10 +89,45 @@ def run(
         _print_report(report, str(folder))
 
 
+def _scalesim_files(report: RunReport) -> dict[str, bytes]:
+    """SCALE-Sim's own three reports of a run with its timing."""
+    from accelsim.formats.scalesim import report_files
+
+    rows = [row for layer in report.results if layer.scalesim is not None for row in layer.scalesim.rows()]
+    return {name: text.encode() for name, text in report_files(rows).items()} if rows else {}
+
+
+def _print_scalesim(report: RunReport) -> None:
+    """SCALE-Sim's columns, our causal cycles beside them."""
+    from accelsim.timing.scalesim import COMPUTE_COLUMNS, run_columns
+
+    words = ("IFMAP Reads", "Filter Reads", "OFMAP Writes")
+    rows = []
+    for layer in report.results:
+        run = layer.scalesim
+        if run is None:
+            continue
+        found = run_columns(run)
+        counts = [f"{found[f'{memory} {what}']:,}" for memory in ("SRAM", "DRAM") for what in words]
+        utils = [f"{found[name]:.2f}" for name in COMPUTE_COLUMNS[3:]]
+        runs = f"{layer.name} x{run.count}" if run.count > 1 else layer.name
+        rows.append([runs, f"{found['Total Cycles']:,}", *utils, *counts, f"{layer.causal_cycles:,}"])
+    columns = [("layer", False), ("Total Cycles", True), ("Overall Util %", True), ("Mapping Efficiency %", True)]
+    columns += [("Compute Util %", True), *((f"{m} {w}", True) for m in ("SRAM", "DRAM") for w in words)]
+    columns.append(("causal cycles", True))
+    print_table(f"SCALE-Sim 3.0.0: {report.model} on {report.machine.name}", columns, rows)
+    causal = sum(layer.causal_cycles or 0 for layer in report.results)
+    say(f"{sum(r.scalesim.cycles for r in report.results if r.scalesim):,} SCALE-Sim cycles; causal run {causal:,}")
+    say(f"{report.options['timing_note']}")
+    say("also written: COMPUTE_REPORT.csv, BANDWIDTH_REPORT.csv, DETAILED_ACCESS_REPORT.csv")
+
+
 def _print_report(report: RunReport, folder: str) -> None:
     from accelsim.formats.outputs import energy_text
     from accelsim.units import fmt_bytes, fmt_energy, fmt_si
 
+    if any(layer.scalesim for layer in report.results):
+        _print_scalesim(report)
     totals = report.totals
     rows = [
         [
@@ -119,6 +158,7 @@ def verify(
     seed: Annotated[str, typer.Option("--seed", metavar="N", help="Seed of the random weights and inputs.")] = "0",
     objective: Objective = Goal.edp,
     input_shape: InputShape = NONE,
+    gemm: Gemm = False,
     json: Json = "",
 ) -> None:
     """Prove a run: every array pass on integers against the reference, words moved against words counted."""
@@ -127,7 +167,7 @@ def verify(
 
     as_json, images, number = wants_json(json), whole(batch, "batch", 1), whole(seed, "seed", 0)
     shapes = shapes_of(input_shape)
-    graph, _ = load_model(model, images, shapes)
+    graph, _ = load_model(model, images, shapes, gemm)
     with Bar("verifying", len(graph.layers)) as bar:
 
         def report(proof: LayerProof) -> None:
@@ -136,8 +176,9 @@ def verify(
                 say(_proof_line(proof))
 
         proof = api.verify(
-            arch, model, batch=images, seed=number, objective=objective.value, input_shapes=shapes, on_layer=report
-        )
+            arch, model, batch=images, seed=number, objective=objective.value, input_shapes=shapes, gemm=gemm,
+            on_layer=report,
+        )  # fmt: skip
     _finish_verify(proof, as_json)
 
 

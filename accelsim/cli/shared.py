@@ -27,11 +27,15 @@ class Goal(StrEnum):
     latency = "latency"
 
 
-Arch = Annotated[str, typer.Option("--arch", "-a", help="Machine: a name of `accelsim archs` or a YAML file.")]
+Arch = Annotated[
+    str, typer.Option("--arch", "-a", help="Machine: a name of `accelsim archs`, a YAML file, or a SCALE-Sim .cfg.")
+]
 Model = Annotated[
     str,
     typer.Option(
-        "--model", "-m", help="Network: a name of `accelsim models`, name:param=value, a .py or a .onnx file."
+        "--model",
+        "-m",
+        help="Network: a name of `accelsim models`, name:param=value, a .py, .onnx or SCALE-Sim .csv file.",
     ),
 ]
 InputShape = Annotated[
@@ -45,6 +49,7 @@ EnergyModel = Annotated[
     ),
 ]
 NONE: list[str] = []
+Gemm = Annotated[bool, typer.Option("--gemm", help="Rows of a SCALE-Sim .csv are products (name, M, N, K).")]
 Batch = Annotated[str, typer.Option("--batch", "-b", metavar="N", help="Images at once.")]
 Json = Annotated[str, typer.Option("--json", help="`-` prints one JSON object to stdout instead of text.")]
 Objective = Annotated[Goal, typer.Option("--objective", help="What the mapper minimises.")]

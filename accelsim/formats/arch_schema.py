@@ -100,10 +100,11 @@ class DramModel(_Model):
 
 
 class HoldModel(_Model):
-    """How a memory keeps an operand: tiles held at once, and whether a tile is what its loops sweep or one pass."""
+    """How a memory keeps an operand: tiles held at once; a tile is what its loops sweep, or one pass, or there only for
+    the vector unit."""
 
     depth: Count = 1
-    at: Literal["tile", "pass"] = "tile"
+    at: Literal["tile", "pass", "vector"] = "tile"
 
 
 class HoldsModel(_Model):
@@ -210,3 +211,4 @@ class ArchModel(_Model):
     node: Node | None = None
     energy: str | None = None
     transposed_conv: Literal["gather", "zero_insertion"] = "gather"
+    timing: Literal["causal", "scalesim"] = "causal"

@@ -24,6 +24,7 @@ from accelsim.formats.arch_energies import (
 )
 from accelsim.formats.arch_schema import ArchModel, ArrayModel, MemoryModel
 from accelsim.formats.yaml_text import parse, place, refuse
+from accelsim.timing.scalesim import scale_machine
 
 TAKEN = ("DRAM", "PE", "array", "stream", "spad", "MAC", "vector", "leakage", "memory")
 """Names that traffic tables, energy breakdowns and energy tables use for something else."""
@@ -79,7 +80,8 @@ def _cross(model: ArchModel, document: Any) -> list[tuple[tuple[int | str, ...],
         if memory.psum_only and (memory.holds.Inputs or memory.holds.Weights or not memory.holds.Outputs):
             found.append((("memories", i, "holds"), "a psum_only memory holds Outputs and nothing else"))
     for operand in OPERANDS:
-        if not any(getattr(m.holds, operand) for m in model.memories):
+        holds = [getattr(m.holds, operand) for m in model.memories]
+        if not any(hold is not None and hold.at != "vector" for hold in holds):
             found.append((("memories",), f"no memory holds {operand}"))
     if not any(m.holds.Inputs and m.holds.Outputs and not m.psum_only for m in model.memories):
         found.append((("memories",), "no memory holds both Inputs and Outputs for the vector unit to work from"))
@@ -177,6 +179,7 @@ def _accelerator(model: ArchModel) -> Accelerator:
         halo_reuse=model.counting.halo_reuse,
         transposed_conv=model.transposed_conv,
         node_nm=None if model.node is None else units.nanometres(model.node),
+        timing=model.timing,
     )
 
 
@@ -201,6 +204,12 @@ def load_accelerator(text: str, source: str, read_model: ReadModel | None = None
     refuse(document, source, wrong)
     assert model is not None
     arch = _accelerator(model)
+    if model.timing == "scalesim":
+        try:
+            scale_machine(arch)
+        except InputError as error:
+            line, column = place(document, ("timing",))
+            raise InputError(f"{source}:{line}:{column}: timing: {error}") from None
     if model.energy is None:
         return arch
     try:

@@ -88,11 +88,17 @@ def _verdict(report: RunReport) -> str:
     slow = max(report.results, key=lambda layer: layer.cycles)
     hungry = max(report.results, key=lambda layer: layer.total_energy_fj)
     return (
-        f"**Time.** {_share(cycles, totals.cycles)} of the cycles are {CAUSES.get(cause, _cause(cause))}; the slowest "
+        f"**Time.** {_share(cycles, sum(time.values()))} of the {_whose(report)}cycles are "
+        f"{CAUSES.get(cause, _cause(cause))}; the slowest "
         f"layer is `{slow.name}` ({_share(slow.cycles, totals.cycles)}): {slow.note}.\n\n"
         f"**Energy.** {_share(energy, totals.total_energy_fj)} goes to {part}; the hungriest layer is `{hungry.name}` "
         f"({_share(hungry.total_energy_fj, totals.total_energy_fj)})."
     )
+
+
+def _whose(report: RunReport) -> str:
+    """With SCALE-Sim's timing, causes are those of the causal run beside it."""
+    return "causal " if report.options["timing"] == "scalesim" else ""
 
 
 CAUSES = {
@@ -115,7 +121,7 @@ def _time_table(report: RunReport) -> str:
     totals = report.totals
     parts = {"compute": totals.compute_cycles, **totals.stall_cycles}
     rows = [
-        [CAUSES.get(name, _cause(name)).removeprefix("spent "), f"{cycles:,}", _share(cycles, totals.cycles)]
+        [CAUSES.get(name, _cause(name)).removeprefix("spent "), f"{cycles:,}", _share(cycles, sum(parts.values()))]
         for name, cycles in sorted(parts.items(), key=lambda pair: -pair[1])
     ]
     return _table(["cause", "cycles", "share"], rows)
@@ -151,6 +157,14 @@ def _layer_row(layer: LayerResult, report: RunReport) -> list[str]:
     ]
 
 
+def _timing(report: RunReport) -> str:
+    note = report.options.get("timing_note")
+    if note is None:
+        return ""
+    causal = sum(layer.causal_cycles or 0 for layer in report.results)
+    return f"Timing scalesim: {note}. The causal run takes {causal:,} cycles. "
+
+
 def _counted(report: RunReport) -> str:
     """How the figures were counted: widths, rules, what is included."""
     bits, counting = report.machine.precision, report.options["counting"]
@@ -158,7 +172,8 @@ def _counted(report: RunReport) -> str:
     return (
         f"Dataflow {report.machine.dataflow}; words of {bits['weights']} bit (weights), {bits['inputs']} (inputs), "
         f"{bits['psums']} (psums), {bits['outputs']} (outputs). Mapper objective: {report.options['objective']}. "
-        "Layers run one after another and every tensor returns to DRAM in between. Halo reuse is "
+        f"{_timing(report)}Layers run one after another and every tensor returns to DRAM in between. "
+        "Halo reuse is "
         f"{'on' if counting['halo_reuse'] else 'off'}; psums on their first visit: {counting['psum_first_visit']}. "
         f"Issued minus conventional MACs: {extra:,}. Batch norm and activations are folded where `report.json` says so "
         "(`folded`), the rest runs on the vector unit. The final drain to DRAM is included. The laws were checked on "

@@ -96,7 +96,8 @@ class Estimator:
 
     def _fits(self, candidate: Candidate, tile: dict[str, int]) -> bool:
         precision = self.arch.precision
-        partial = any(d in self._reductions for d, _ in candidate.outer)
+        streamed = () if "Outputs" in self.arch.array.stationary else candidate.inner
+        partial = any(d in self._reductions for d, _ in (*candidate.outer, *streamed))
         inside = self.extents(candidate.core)
         for memory, holds in self._holds:
             used = 0

@@ -32,7 +32,7 @@ class Candidate:
     def mapping(self, problem: Problem, arch: Accelerator) -> Mapping:
         """The loop nest; accumulator memories sweep the reduction, the memory outside them everything else."""
         accumulators = [m.name for m in arch.memories if m.psum_only]
-        keeper = arch.chain("Inputs")[0].name
+        keeper = _keeper(arch)
         levels = [TileLevel("DRAM", _temporal(self.outer))]
         for memory in arch.memories:
             mine: list[tuple[str, int]] = []
@@ -44,6 +44,17 @@ class Candidate:
         return Mapping(
             problem, arch.array.dataflow, tuple(levels), self.core.stream, self.core.spatial, self.core.pe
         )  # fmt: skip
+
+
+def _keeper(arch: Accelerator) -> str:
+    """The memory whose level has the on-chip loops: the innermost of those filled from DRAM, so that memories that lie
+    side by side (one for each operand) all keep the tile that these loops sweep."""
+    beside = [
+        memory.name
+        for memory in arch.memories
+        if not memory.psum_only and any(h.at == "tile" and arch.chain(h.operand)[0] is memory for h in memory.holds)
+    ]
+    return beside[-1] if beside else arch.chain("Inputs")[0].name
 
 
 def _temporal(trips: tuple[tuple[str, int], ...]) -> tuple[Loop, ...]:

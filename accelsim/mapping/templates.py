@@ -108,8 +108,13 @@ def weight_stationary(problem: Problem, arch: Accelerator) -> Iterator[Core]:
 
 
 def input_stationary(problem: Problem, arch: Accelerator) -> Iterator[Core]:
-    """Cores of `is`."""
-    yield from _systolic(problem, arch.array, ["CSRT", "SRCT"], ["QPNO", "PQNO"], "M")
+    """Cores of `is`, with shorter streams over M for small psum buffers."""
+    for core in _systolic(problem, arch.array, ["CSRT", "SRCT"], ["QPNO", "PQNO"], "M"):
+        yield core
+        trips = {loop.dim: loop.trips for loop in core.stream}
+        for part in (2, 8, 32):
+            if trips.get("M", 1) >= 2 * part:
+                yield Core(_loops({"M": -(-trips["M"] // part)}, "M"), core.spatial, ())
 
 
 def _choices(bound: int, most: int) -> list[int]:

@@ -12,6 +12,7 @@ SECTIONS: dict[str, str] = {
     "eyeriss": "accelsim.validate.eyeriss",
     "eyeriss_vgg16": "accelsim.validate.eyeriss_vgg",
     "tpu_v1": "accelsim.validate.tpu",
+    "scalesim": "accelsim.validate.scalesim",
     "gemmini": "accelsim.validate.gemmini",
     "energy": "accelsim.validate.energy",
     "dram": "accelsim.validate.dram",

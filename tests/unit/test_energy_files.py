@@ -54,6 +54,7 @@ def shorter(root: Path, energy: str, name: str = "eyeriss") -> str:
         for key in ("read_energy", "write_energy"):
             del part[key]
     del document["node"]
+    document["array"].pop("clock_power", None)
     del document["array"]["mac_energy"], document["array"]["hop_energy"], document["vector"]["op_energy"]
     if energy:
         document["energy"] = energy

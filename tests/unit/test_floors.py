@@ -25,6 +25,7 @@ FLOORS = [
     {"lookup"},
     {"residency"},
     {"plan"},
+    {"compat"},
     {"pipeline"},
     {"proof", "sweep", "validate", "bench", "explain"},
     {"api"},
