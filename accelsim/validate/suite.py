@@ -13,6 +13,7 @@ SECTIONS: dict[str, str] = {
     "eyeriss_vgg16": "accelsim.validate.eyeriss_vgg",
     "tpu_v1": "accelsim.validate.tpu",
     "scalesim": "accelsim.validate.scalesim",
+    "nvdla": "accelsim.validate.nvdla",
     "gemmini": "accelsim.validate.gemmini",
     "energy": "accelsim.validate.energy",
     "dram": "accelsim.validate.dram",
