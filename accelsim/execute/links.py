@@ -121,6 +121,9 @@ class RowStationaryLink:
             raise InputError("a row-stationary PE works on one output row, one output column and one filter row")
         if any(loop.dim in "OT" for loop in mapping.temporal[mapping.position("stream") :]):
             raise InputError("a row-stationary pass works on one output plane and one filter plane")
+        streamed = [loop.dim for loop in mapping.stream if loop.trips > 1]
+        if streamed not in ([], ["N"], ["Q"], ["N", "Q"]):
+            raise InputError(f"a row-stationary pass slides over Q for one image after another, not over {streamed}")
         self._mapping, self._links, self._moves = mapping, links, moves
         self._read_first = arch.psum_first_visit == "read"
         self._places = [
@@ -148,9 +151,20 @@ class RowStationaryLink:
         return found
 
     def load(self, ranges: Ranges, inputs: Operand, windows: list[frozenset[int]]) -> None:
-        """Load a pass: its weights once, and its ifmap windows step by step."""
-        active = self._active(ranges)
-        self._load_weights(active)
+        """Load a pass: its weights once, and its ifmap windows step by step, image after image; a window per step."""
+        begin, length = ranges["N"]
+        together = self._mapping.array_extent["N"]
+        slides = len(windows) // -(-length // together)
+        for number, first in enumerate(range(0, length, together)):
+            active = self._active({**ranges, "N": (begin + first, min(together, length - first))})
+            if first == 0:
+                self._load_weights(active)
+            self._load_inputs(active, inputs, windows[number * slides : (number + 1) * slides])
+
+    def _load_inputs(
+        self, active: list[dict[str, tuple[int, int]] | None], inputs: Operand, windows: list[frozenset[int]]
+    ) -> None:
+        """Ifmap words of the images that are in the array together."""
         planes, rows = inputs.axes[3], inputs.axes[4]
         fresh: dict[tuple[int, ...], bool] = {}
         for number, mine in enumerate(active):

@@ -87,6 +87,12 @@ class AxisNest:
         ((_, coef), *more) = self.axis.terms
         return not more and self.axis.offset == 0 and coef * (self.bounds[0] - 1) < self.axis.size
 
+    @property
+    def single(self) -> bool:
+        """True if every tile is one word of one memory (a pooling window streamed word by word)."""
+        extents = (*self.child, *self.pe, *(len(split) for split in (*self.apart, *self.joint)))
+        return self.axis is not None and max(extents) == 1
+
 
 def _combos(parts: tuple[tuple[int, ...], ...]) -> list[tuple[int, ...]]:
     combos: list[tuple[int, ...]] = [()]
@@ -185,6 +191,8 @@ def _sum_states(nest: AxisNest, outer: tuple[int, ...], advance: Advance, area: 
     ]
     if nest.uniform:
         return _sum_uniform(nest, per_dim[0], outer, advance)
+    if nest.single:
+        return _sum_single(nest, per_dim, outer, advance)
     total = kept = 0
     every: tuple[tuple[int, ...], ...] = tuple(tuple(starts) for starts in per_dim)
     for new in _combos(every):
@@ -192,6 +200,22 @@ def _sum_states(nest: AxisNest, outer: tuple[int, ...], advance: Advance, area: 
         total += one
         kept += two
     return total, kept
+
+
+def _sum_single(nest: AxisNest, per_dim: list[list[int]], outer: tuple[int, ...], advance: Advance) -> Cell:
+    """All states at once where a tile is one word: it is there unless it is padding, and stays if it is the same."""
+    assert nest.axis is not None
+    now = before = np.full((1,) * len(per_dim), nest.axis.offset, np.int64)
+    for number, (starts, bound, span) in enumerate(zip(per_dim, nest.bounds, outer, strict=True)):
+        coef = nest.axis.terms[number][1]
+        shape = [1] * len(per_dim)
+        shape[number] = len(starts)
+        start = np.array(starts, np.int64).reshape(shape)
+        moved = advance is not None and advance[0] == nest.dims[number]
+        old = start - 1 if moved else start + np.minimum(span, bound - start) - 1
+        now, before = now + coef * start, before + coef * old
+    there = (now >= 0) & (now < nest.axis.size)
+    return int(there.sum()), int((there & (now == before)).sum())
 
 
 def _sum_uniform(nest: AxisNest, starts: list[int], outer: tuple[int, ...], advance: Advance) -> Cell:
