@@ -221,14 +221,14 @@ def _statistics(rows: list[Comparison], found: list[tuple[Figures, Measured]]) -
     by = {name: [r for r in rows if r.quantity == name] for name in (PROCESSING, TOTAL, DRAM, POWER)}
     others = "MAESTRO 4.25 %, nn_dataflow 11.5 %"
     return (
-        Statistic("mean |error| of processing latency", 100 * mean_absolute_error(by[PROCESSING]), "%", 3.0,
+        Statistic("mean absolute error of processing latency", 100 * mean_absolute_error(by[PROCESSING]), "%", 3.0,
                   reached=others),
-        Statistic("|error| of processing latency, all layers", 100 * abs(total_error(by[PROCESSING])), "%", 1.5,
+        Statistic("absolute error of processing latency, all layers", 100 * abs(total_error(by[PROCESSING])), "%", 1.5,
                   reached="MAESTRO 1.5 %"),
-        Statistic("|error| of total latency, all layers", 100 * abs(total_error(by[TOTAL])), "%", 6.0),
-        Statistic("|error| of DRAM traffic, all layers", 100 * abs(total_error(by[DRAM])), "%", 5.0),
-        Statistic("mean |error| of power", 100 * mean_absolute_error(by[POWER]), "%"),
-        Statistic("largest |power error| with the layer left out of the clock fit",
+        Statistic("absolute error of total latency, all layers", 100 * abs(total_error(by[TOTAL])), "%", 6.0),
+        Statistic("absolute error of DRAM traffic, all layers", 100 * abs(total_error(by[DRAM])), "%", 5.0),
+        Statistic("mean absolute error of power", 100 * mean_absolute_error(by[POWER]), "%"),
+        Statistic("largest absolute power error with the layer left out of the clock fit",
                   100 * max(abs(e) for e in left_out(found)), "%", 15.0),
         Statistic("clock-network power fitted to the five layers", clock_mw(found), "mW"),
     )  # fmt: skip

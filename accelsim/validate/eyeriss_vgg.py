@@ -181,13 +181,13 @@ def compare() -> Section:
 def _statistics(rows: list[Comparison]) -> tuple[Statistic, ...]:
     by = {name: [r for r in rows if r.quantity == name] for name in (PROCESSING, TOTAL, GLB, DRAM, POWER, OWN)}
     return (
-        Statistic("|error| of processing latency, all layers", 100 * abs(total_error(by[PROCESSING])), "%", 5.0,
+        Statistic("absolute error of processing latency, all layers", 100 * abs(total_error(by[PROCESSING])), "%", 5.0,
                   reached="nn_dataflow -80 % on CONV1-2"),
-        Statistic("mean |error| of processing latency", 100 * mean_absolute_error(by[PROCESSING]), "%"),
+        Statistic("mean absolute error of processing latency", 100 * mean_absolute_error(by[PROCESSING]), "%"),
         Statistic("error of GLB traffic, all layers", 100 * total_error(by[GLB]), "%"),
         Statistic("error of total latency, all layers", 100 * total_error(by[TOTAL]), "%"),
         Statistic("error of DRAM traffic, all layers", 100 * total_error(by[DRAM]), "%"),
-        Statistic("mean |error| of power", 100 * mean_absolute_error(by[POWER]), "%"),
+        Statistic("mean absolute error of power", 100 * mean_absolute_error(by[POWER]), "%"),
         Statistic("our best mapping against the chip, all layers", 100 * total_error(by[OWN]), "%"),
     )  # fmt: skip
 

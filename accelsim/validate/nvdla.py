@@ -49,7 +49,7 @@ def compare() -> Section:
     others = [row for row in rows if row.band is None]
     statistics = (
         Statistic("layers that fill the array", len(full_rows), "rows", 10, "at least"),
-        Statistic("mean |error| of the others", 100 * mean_absolute_error(others), "%"),
+        Statistic("mean absolute error of the others", 100 * mean_absolute_error(others), "%"),
     )
     return Section("nvdla", "NVDLA vendor table", SOURCE, tuple(rows), statistics, NOTES, CYCLES)
 

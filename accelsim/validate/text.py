@@ -34,14 +34,18 @@ def verdict(holds: bool) -> str:
     return "holds" if holds else "**FAILS**"
 
 
+def cells(*texts: str) -> str:
+    """One line of a Markdown table."""
+    return "| " + " | ".join(text.replace("|", "\\|") for text in texts) + " |"
+
+
 def section_md(section: Section, figure: str = "") -> str:
     """One validation as Markdown."""
     lines = [f"## {section.title}", "", f"`accelsim validate {section.key}`. Reference: {section.source}", ""]
     if section.statistics:
         lines += ["| figure | value | bound | | others reach |", "|---|---:|---:|---|---|"]
         lines += [
-            f"| {s.name} | {s.value:.4g} {s.unit} | {bound(s)} | {verdict(s.holds)} | {s.reached} |"
-            for s in section.statistics
+            cells(s.name, f"{s.value:.4g} {s.unit}", bound(s), verdict(s.holds), s.reached) for s in section.statistics
         ]
         lines.append("")
     if figure:
@@ -50,8 +54,17 @@ def section_md(section: Section, figure: str = "") -> str:
         lines += ["| item | quantity | ours | reference | unit | error | band | | note |"]
         lines += ["|---|---|---:|---:|---|---:|---:|---|---|"]
         lines += [
-            f"| {c.item} | {c.quantity} | {number(c.ours)} | {number(c.reference)} | {c.unit} | {percent(c.error)} "
-            f"| {band(c)} | {verdict(c.holds)} | {c.note} |"
+            cells(
+                c.item,
+                c.quantity,
+                number(c.ours),
+                number(c.reference),
+                c.unit,
+                percent(c.error),
+                band(c),
+                verdict(c.holds),
+                c.note,
+            )
             for c in section.comparisons
         ]
         lines.append("")

@@ -189,7 +189,7 @@ def compare() -> Section:
     rows = _tile_rows(arch) + [row for app in found for row in _app_rows(app, arch)]
     judged = [row for row in rows if row.quantity == TOPS and row.band is not None]
     statistics = (
-        Statistic("mean |error| of TOPS, the four judged", 100 * mean_absolute_error(judged), "%", 11.0,
+        Statistic("mean absolute error of TOPS, the four judged", 100 * mean_absolute_error(judged), "%", 11.0,
                   reached="the paper's own model 8 %"),
     )  # fmt: skip
     notes = (*NOTES, *(_explain(app, arch) for app in found if app.name in EXPLAINED))
