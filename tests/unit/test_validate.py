@@ -75,6 +75,13 @@ def test_numbers(value: float, text: str) -> None:
     assert number(value) == text
 
 
+def test_pipes_do_not_break_tables() -> None:
+    """A cell with a pipe stays one cell."""
+    row = Comparison("a|b", "n", "", 1, 1)
+    line = next(x for x in section_md(section(row)).splitlines() if x.startswith("| a"))
+    assert line.startswith(r"| a\|b | n |")
+
+
 def test_percent_of_nothing() -> None:
     assert percent(float("inf")) == "-"
 
