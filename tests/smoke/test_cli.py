@@ -118,7 +118,7 @@ def build(batch=1):
 @pytest.mark.parametrize(
     ("args", "message"),
     [
-        (["run", "-a", "eyeris", "-m", "mlp"], "error: no machine 'eyeris'; did you mean 'eyeriss'?"),
+        (["run", "-a", "eyeris", "-m", "mlp"], "error: no machine 'eyeris'; did you mean 'eyeriss' or 'eyeriss_v2'?"),
         (["run", "-a", "eyeriss", "-m", "mobilnet"], "error: no model 'mobilnet'; did you mean 'mobilenet_v2'"),
         (["run", "-a", "eyeriss", "-m", "mlp", "-b", "0"], "error: batch '0', expected a whole number of at least 1"),
         (
