@@ -3,7 +3,8 @@
 Sound: every mapping returned has passed `mapping.legality`, and its cost is that of the closed-form counts and the
 simulated stream. The finalists are the same for every objective, so that a latency-optimal choice is never slower than
 an energy-optimal one. Not exhaustive: the `CORES` most promising insides of a pass are kept, tiles lie on a coarse
-grid, and only the `finalists` best estimates are evaluated (two where a mapping has more than `MANY_PASSES` passes).
+grid, and only the `finalists` best estimates are evaluated (two where a mapping has more than `MANY_PASSES` passes, one
+above `HUGE_PASSES`).
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from accelsim.traffic import Factors, count, stored_words
 
 Objective = Literal["edp", "energy", "latency"]
 CORES = 12
-MANY_PASSES = 20_000
+MANY_PASSES, HUGE_PASSES = 20_000, 200_000
 OBJECTIVES: tuple[Objective, ...] = ("edp", "energy", "latency")
 
 
@@ -120,6 +121,11 @@ def _ranked(
     return list(dict.fromkeys(turns))
 
 
+def _enough(passes: int, finalists: int) -> int:
+    """How many mappings are simulated: fewer where one has many passes, since its cost grows with them."""
+    return 1 if passes > HUGE_PASSES else min(2, finalists) if passes > MANY_PASSES else finalists
+
+
 def map_problem(
     problem: Problem, arch: Accelerator, objective: Objective = "edp", post_ops: int = 0, finalists: int = 9,
     whole: frozenset[str] = frozenset(), resident: frozenset[str] = frozenset(), zeros: Zeros = DENSE,
@@ -148,7 +154,7 @@ def map_problem(
         evaluated += 1
         if best is None or found.cost(objective) < best.cost(objective):
             best = found
-        if evaluated >= (2 if found.simulated.passes > MANY_PASSES else finalists):
+        if evaluated >= _enough(found.simulated.passes, finalists):
             break
     if best is None:
         raise MappingError("; ".join(reasons) or smallest_misfit(problem, arch))
