@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,10 @@ import pytest
 import accelsim
 from accelsim.errors import InputError
 from accelsim.formats.outputs import layers_csv, summary_md, to_json
-from accelsim.plot.figures import FIGURES, draw
+from accelsim.graph import Network
+from accelsim.lookup import load_arch
+from accelsim.pipeline import run
+from accelsim.plot.figures import FIGURES, MOST_BARS, draw
 from accelsim.report import RunReport
 from accelsim.store import prepare, write_all
 
@@ -123,3 +127,26 @@ def test_report_states_widths_rules_and_sources(report: RunReport) -> None:
     assert data["options"]["counting"] == {"psum_first_visit": "write", "halo_reuse": True}
     assert all(len(sha) == 64 for sha in data["sources"].values())
     assert data["verification"]["checked"] is False
+
+
+def test_very_many_layers_are_drawn_as_areas_with_few_names(report: RunReport) -> None:
+    """No warning (they are errors here), at most `MOST_BARS` tick labels, the same sums."""
+    costly = [layer for layer in report.results if layer.unit == "array"]
+    many = tuple(replace(costly[i % len(costly)], name=f"layer{i}") for i in range(3 * MOST_BARS + 7))
+    long = replace(report, results=many)
+    for name in ("energy", "latency", "utilisation"):
+        (axes,) = FIGURES[name](long).axes
+        assert len(axes.get_xticklabels()) <= MOST_BARS, name
+        assert "every 4th is named" in axes.get_xlabel()
+        assert len(axes.collections) > 0 and len(axes.patches) == 0
+    assert all(data for data in draw(long).values())
+
+
+def test_a_network_of_views_has_a_summary() -> None:
+    """Nothing moves, nothing costs, and the report says so."""
+    net = Network("views")
+    graph = net.build(net.flatten(net.input(3, 4, 4)))
+    found = run(load_arch("edge_os_32x32")[0], graph)
+    assert "Nothing to do" in summary_md(found)
+    assert found.totals.total_energy_fj == 0
+    assert all(layer.cycles == 0 for layer in found.results)
