@@ -321,4 +321,12 @@ def distinct_words(layer: ScaleLayer) -> int:
 
 
 def _touched(size: int, window: int, stride: int, outputs: int) -> int:
-    return int(_axis(size, window, stride, outputs)[2].any(axis=1).sum())
+    """Rows (or columns) under some window; the last window may end outside.
+
+    >>> _touched(10, 3, 2, 4), _touched(10, 2, 4, 3), _touched(8, 2, 3, 3)
+    (9, 6, 6)
+    """
+    last = (outputs - 1) * stride
+    if stride <= window:
+        return min(size, last + window)
+    return (outputs - 1) * window + max(0, min(window, size - last))
