@@ -22,42 +22,67 @@ DENSE_KEYS = 4  # a table of keys may be this much longer than the list of passe
 
 @dataclass(frozen=True)
 class Passes:
-    """Start of every dim at every pass (`starts[dim]`: (passes,)) and the extents inside a pass."""
+    """All passes of a mapping: where each dim stands, as a running number of its pass tiles.
+
+    Attributes:
+        number: per dim with more than one pass tile, which of them each pass works on: (passes,).
+        position: loops outside a pass.
+
+    Whatever a pass does with one dim is a small table over the dim's tiles (`grid`), looked up by `of`.
+    """
 
     mapping: Mapping
     count: int
-    starts: dict[str, Ints]
+    number: dict[str, Ints]
     position: int
 
-    def extent(self, dim: str) -> Ints:
-        """Extent of `dim` in each pass, edge tiles exact."""
+    def grid(self, dim: str) -> Ints:
+        """Starts of the dim's pass tiles: (tiles,)."""
         bound = self.mapping.problem.bound[dim]
-        step = self.mapping.tile_step(dim, self.position)
-        found: Ints = np.minimum(step, bound - self.starts[dim])
+        return np.arange(0, bound, min(bound, self.mapping.tile_step(dim, self.position)), dtype=np.int64)
+
+    def extents(self, dim: str) -> Ints:
+        """Extents of the dim's pass tiles, the edge exact: (tiles,)."""
+        grid = self.grid(dim)
+        return np.minimum(self.mapping.tile_step(dim, self.position), self.mapping.problem.bound[dim] - grid)
+
+    def of(self, dim: str, table: Ints) -> Ints:
+        """A table over the dim's tiles, per pass."""
+        if dim not in self.number:
+            return np.full(self.count, table[0], table.dtype)
+        found: Ints = table[self.number[dim]]
         return found
 
-    def tile_start(self, dim: str, position: int) -> Ints:
-        """Start of the tile of `dim` inside the first `position` loops that each pass belongs to."""
+    def extent(self, dim: str) -> Ints:
+        """Extent of `dim` in each pass."""
+        return self.of(dim, self.extents(dim))
+
+    def tiles(self, dim: str, position: int) -> Ints:
+        """Starts of the dim's tiles inside the first `position` loops, by pass tile: (tiles,)."""
         step = self.mapping.tile_step(dim, position)
-        found: Ints = self.starts[dim] // step * step
+        found: Ints = self.grid(dim) // step * step
         return found
 
 
 def enumerate_passes(mapping: Mapping) -> Passes:
     """All passes in program order: every state of the loops outside the stream whose tiles are not empty."""
     position = mapping.position("stream")
-    loops = mapping.temporal[:position]
     bound = mapping.problem.bound
-    starts: dict[str, Ints] = {dim: np.zeros(1, np.int64) for dim in bound}
-    for loop in loops:
-        index = np.arange(loop.trips, dtype=np.int64) * loop.step
-        size = starts["N"].size
-        starts = {dim: np.repeat(values, loop.trips) for dim, values in starts.items()}
-        starts[loop.dim] = starts[loop.dim] + np.tile(index, size)
-        keep = starts[loop.dim] < bound[loop.dim]
+    inner = {dim: min(bound[dim], mapping.tile_step(dim, position)) for dim in bound}
+    tiles = {dim: -(-bound[dim] // inner[dim]) for dim in bound}
+    number: dict[str, Ints] = {dim: np.zeros(1, np.int64) for dim in bound if tiles[dim] > 1}
+    size = 1
+    for loop in mapping.temporal[:position]:
+        if loop.dim not in number:
+            continue
+        index = np.arange(loop.trips, dtype=np.int64) * (loop.step // inner[loop.dim])
+        number = {dim: np.repeat(values, loop.trips) for dim, values in number.items()}
+        number[loop.dim] = number[loop.dim] + np.tile(index, size)
+        keep = number[loop.dim] < tiles[loop.dim]
         if not keep.all():
-            starts = {dim: values[keep] for dim, values in starts.items()}
-    return Passes(mapping, int(starts["N"].size), starts, position)
+            number = {dim: values[keep] for dim, values in number.items()}
+        size = number[loop.dim].size
+    return Passes(mapping, size, number, position)
 
 
 @dataclass(frozen=True)
@@ -115,21 +140,62 @@ def unique_dense(keys: Ints, span: int) -> tuple[NDArray[np.intp], NDArray[np.in
     return first[present], number[keys]
 
 
+@dataclass(frozen=True)
+class _Column:
+    """A figure of one dim per pass: a table over its tiles; of the pass before if `before`."""
+
+    dim: str
+    table: Ints
+    before: bool = False
+
+
+def _combined(passes: Passes, columns: list[_Column]) -> tuple[list[tuple[int, ...]], NDArray[np.intp]]:
+    """Distinct rows of the columns and, per pass, which one it is. The first pass counts as its own predecessor."""
+    keys, span = np.zeros(passes.count, np.int64), 1
+    for column in columns:
+        values, classes = np.unique(column.table, return_inverse=True)
+        if values.size == 1:
+            continue
+        codes = classes.reshape(-1)[passes.number[column.dim]]
+        if column.before:
+            codes = np.concatenate([codes[:1], codes[:-1]])
+        if span * values.size >= 1 << 62:
+            _, keys = np.unique(keys, return_inverse=True)
+            keys, span = keys.reshape(-1), passes.count
+        keys, span = keys * values.size + codes, span * values.size
+    if span <= DENSE_KEYS * passes.count:
+        where, inverse = unique_dense(keys, span)
+    else:
+        _, where, inverse = np.unique(keys, return_index=True, return_inverse=True)
+    rows = []
+    for place in where.tolist():
+        row = []
+        for column in columns:
+            at = max(0, place - 1) if column.before else place
+            row.append(int(column.table[passes.number[column.dim][at] if column.dim in passes.number else 0]))
+        rows.append(tuple(row))
+    return rows, inverse.reshape(-1)
+
+
 def _transition(passes: Passes, nest: AxisNest, position: int) -> tuple[Ints, Ints]:
     """Per pass: |U| and |U minus D| of an axis for its first tile, after the last tile of the pass before."""
-    new = [passes.starts[d] // c * c for d, c in zip(nest.dims, nest.child, strict=True)]
-    old = []
+    new, old = [], []
     for dim, child in zip(nest.dims, nest.child, strict=True):
-        begin, length = passes.starts[dim], passes.extent(dim)
-        tail = last_child(begin, length, child) if position > passes.position else begin // child * child
-        old.append(np.concatenate([np.full(1, -1, np.int64), tail[:-1]]))
-    rows, which = unique_rows([*new, *old])
-    cells = []
-    for row in rows:
-        here, before = row[: len(new)], row[len(new) :]
-        cells.append(nest.cell(here, None if -1 in before else before))
-    table = np.array(cells, dtype=np.int64)
-    return table[which, 0], table[which, 1]
+        begin = passes.grid(dim)
+        fresh = begin // child * child
+        tail = last_child(begin, passes.extents(dim), child) if position > passes.position else fresh
+        new.append(_Column(dim, fresh))
+        old.append(_Column(dim, tail, before=True))
+    rows, which = _combined(passes, [*new, *old])
+    table = np.array([nest.cell(row[: len(new)], row[len(new) :]) for row in rows], dtype=np.int64)
+    entering, kept = table[which, 0], table[which, 1]
+    entering[0], kept[0] = nest.cell(tuple(int(column.table[0]) for column in new), None)
+    return entering, kept
+
+
+def _starts(passes: Passes, nest: AxisNest) -> tuple[list[tuple[int, ...]], NDArray[np.intp]]:
+    """Distinct starts of a nest's dims and, per pass, which it is."""
+    return _combined(passes, [_Column(dim, passes.grid(dim)) for dim in nest.dims])
 
 
 def _inside(passes: Passes, nest: AxisNest, depth: int, dim: str, factors: Factors) -> tuple[Ints, Ints]:
@@ -140,7 +206,7 @@ def _inside(passes: Passes, nest: AxisNest, depth: int, dim: str, factors: Facto
     if dim in nest.dims:
         advance = (dim, min(mapping.tile_step(dim, depth), mapping.problem.bound[dim]))
     spans = [min(mapping.tile_step(d, passes.position), b) for d, b in zip(nest.dims, nest.bounds, strict=True)]
-    rows, which = unique_rows([passes.starts[d] for d in nest.dims])
+    rows, which = _starts(passes, nest)
     cells = [factors.total(nest, outer, advance, tuple(zip(row, spans, strict=True))) for row in rows]
     table = np.array(cells, dtype=np.int64)
     return table[which, 0], table[which, 1]
@@ -150,7 +216,7 @@ def _all_steps(passes: Passes, nest: AxisNest, factors: Factors) -> Ints:
     """Per pass: |U| of the axis summed over all its stream steps (an operand that is not retained)."""
     mapping = passes.mapping
     spans = [min(mapping.tile_step(d, passes.position), b) for d, b in zip(nest.dims, nest.bounds, strict=True)]
-    rows, which = unique_rows([passes.starts[d] for d in nest.dims])
+    rows, which = _starts(passes, nest)
     cells = [factors.total(nest, nest.child, None, tuple(zip(row, spans, strict=True)))[0] for row in rows]
     return np.array(cells, dtype=np.int64)[which]
 
@@ -188,21 +254,26 @@ def _arrivals(
     return words * scale, first * scale, kept * scale
 
 
-def _tiles(passes: Passes, operand: Operand, position: int) -> tuple[NDArray[np.bool_], Ints, list[Ints]]:
-    """Where the operand's tile inside `position` loops changes, its running number, and its starts."""
+def _visited(passes: Passes, operand: Operand, position: int) -> list[_Column]:
+    """Starts of the operand's tile inside `position` loops, dim by dim."""
     outside = min(position, passes.position)
-    starts = [passes.tile_start(dim, outside) for dim in sorted(operand.dims)]
+    return [_Column(dim, passes.tiles(dim, outside)) for dim in sorted(operand.dims)]
+
+
+def _changes(passes: Passes, columns: list[_Column]) -> NDArray[np.bool_]:
+    """Passes at which some column differs from the pass before, and the first one."""
     changed = np.zeros(passes.count, np.bool_)
     changed[0] = True
-    for column in starts:
-        changed[1:] |= column[1:] != column[:-1]
-    return changed, np.cumsum(changed) - 1, starts
+    for column in columns:
+        if column.table[0] != column.table[-1]:
+            values = passes.of(column.dim, column.table)
+            changed[1:] |= values[1:] != values[:-1]
+    return changed
 
 
 def tiles_visited(passes: Passes, operand: Operand, position: int, where: NDArray[np.intp]) -> NDArray[np.intp]:
     """At the passes `where`: which tile of the operand inside `position` loops is worked on (equal: same words)."""
-    outside = min(position, passes.position)
-    return unique_rows([passes.tile_start(dim, outside)[where] for dim in sorted(operand.dims)])[1]
+    return _combined(passes, _visited(passes, operand, position))[1][where]
 
 
 def link_flow(passes: Passes, operand: Operand, point: Point, rules: Rules, factors: Factors) -> LinkFlow:
@@ -210,13 +281,15 @@ def link_flow(passes: Passes, operand: Operand, point: Point, rules: Rules, fact
     words, first, kept = _arrivals(passes, operand, point, rules, factors)
     if point.parent == "DRAM" and operand.name in passes.mapping.resident:
         words, first = words * 0, first * 0
-    changed, tile, starts = _tiles(passes, operand, point.position)
+    columns = _visited(passes, operand, point.position)
+    changed = _changes(passes, columns)
+    tile = np.cumsum(changed) - 1
     zero = np.zeros(passes.count, np.int64)
     if operand.role != "output":
         return LinkFlow(operand, point, words, zero, zero, changed, tile, first, np.zeros(0, np.intp))
     mapping = passes.mapping
     distinct = _distinct(passes, operand, point.position)
-    _, which = unique_rows(starts)
+    _, which = _combined(passes, columns)
     leaving = words + kept - np.append(kept[1:], 0)
     final = np.where(_seen_last(which), distinct, 0)
     if point.memory == "PE" and rules.psum_first_visit == "read" and mapping.problem.op == "mac":
@@ -232,8 +305,9 @@ def _distinct(passes: Passes, operand: Operand, position: int) -> Ints:
     outside = min(position, passes.position)
     distinct = np.ones(passes.count, np.int64)
     for dim in operand.dims:
-        begin = passes.tile_start(dim, outside)
-        distinct = distinct * np.minimum(mapping.tile_step(dim, outside), mapping.problem.bound[dim] - begin)
+        begin = passes.tiles(dim, outside)
+        table = np.minimum(mapping.tile_step(dim, outside), mapping.problem.bound[dim] - begin)
+        distinct = distinct * passes.of(dim, table) if dim in passes.number else distinct * table[0]
     return distinct
 
 
