@@ -31,7 +31,7 @@ class Touches:
         step: places from one word to the next. cols: places in a row. rows: of a fold. all_rows: of the pass.
         starts: index of the first touch of each block, and the number of touches; no touch crosses a block's end.
         passes: how often the whole is repeated.
-        simple: no line is touched twice in a pass.
+        simple: no line is touched twice in a pass. single: every touch is one word.
     """
 
     place: Array
@@ -44,6 +44,7 @@ class Touches:
     starts: Array
     passes: int
     simple: bool
+    single: bool
 
     @property
     def length(self) -> int:
@@ -171,9 +172,9 @@ def touches(layer: ScaleLayer, machine: ScaleMachine, folds: Folds, limit: int) 
     order = np.argsort(block.astype(np.uint16) if blocks < 1 << 16 else block, kind="stable")
     starts = np.concatenate([[0], np.cumsum(np.bincount(block, minlength=blocks))]).astype(np.int64)
     return Touches(
-        place=places[order].astype(np.int64),
-        before=befores[order].astype(np.int64),
-        words=lengths[order].astype(np.int64),
+        place=places[order],
+        before=befores[order],
+        words=lengths[order],
         step=step,
         cols=width,
         rows=folds.cycles,
@@ -181,6 +182,7 @@ def touches(layer: ScaleLayer, machine: ScaleMachine, folds: Folds, limit: int) 
         starts=starts,
         passes=1 if machine.dataflow == "is" else folds.col_folds,
         simple=bool((befores < 0).all()),
+        single=bool((lengths == 1).all()),
     )
 
 
@@ -200,9 +202,17 @@ def _nth_place(t: Touches, part: slice, low: Array, high: Array, nth: int) -> in
     return int(np.partition(places, missing - 1)[missing - 1])
 
 
+def _per_block(words: Array, starts: Array) -> Array:
+    """Words of each block."""
+    found: Array = np.add.reduceat(np.append(words, words.dtype.type(0)), starts[:-1], dtype=np.int64) * (
+        np.diff(starts) > 0
+    )
+    return found
+
+
 def _all_miss(t: Touches, limit: int) -> Reads:
     """Every word is a miss: the window fills at every `limit`-th word."""
-    cumulative = np.cumsum(np.add.reduceat(np.append(t.words, 0), t.starts[:-1]) * (np.diff(t.starts) > 0))
+    cumulative = np.cumsum(_per_block(t.words, t.starts))
     total = int(cumulative[-1])
     full = t.passes * total // limit * limit
     if not full:
@@ -278,8 +288,7 @@ def _one_pass(t: Touches, limit: int, start: int, held: int) -> tuple[int, int, 
         until = min(blocks, block + span)
         part = slice(int(t.starts[block]), int(t.starts[until]))
         low, high = _missing(t, part, start)
-        seen = np.concatenate([[0], np.cumsum(high - low)])
-        ends = seen[t.starts[block + 1 : until + 1] - part.start]
+        ends = np.cumsum(_per_block(high - low, t.starts[block : until + 1] - part.start))
         hit = int(np.searchsorted(ends, limit - held))
         if hit == len(ends):
             missed, held, block, span = missed + int(ends[-1]), held + int(ends[-1]), until, span * 2
@@ -296,6 +305,9 @@ def _one_pass(t: Touches, limit: int, start: int, held: int) -> tuple[int, int, 
 
 def _missing(t: Touches, part: slice, start: int) -> tuple[Array, Array]:
     """First and one past the last word that misses, of each touch, with a window that began at `start`."""
+    if t.single:
+        early = t.place[part] < start
+        return early.view(np.int8), (early | (t.before[part] < start)).view(np.int8)
     words = t.words[part]
     low = np.minimum(np.maximum(-((t.place[part] - start) // t.step), 0), words)
     high = np.minimum(np.maximum(-((t.before[part] - start) // t.step), 0), words)
