@@ -151,7 +151,8 @@ def touches(layer: ScaleLayer, machine: ScaleMachine, folds: Folds, limit: int) 
     pixels: Array = _pixel_places(layer, machine, folds, never).astype(kind)[:, col][row]
     overlaps = row.shape[1] * col.shape[1]
     parts: list[tuple[Array, Array, Array]] = []
-    for low, high in _ranges(layer, machine):
+    ranges = _ranges(layer, machine)
+    for low, high in ranges:
         taps: Array = _tap_places(layer, machine, folds, low, high).astype(kind)[:, col_tap][row_tap]
         place: Array = (pixels + taps).transpose(0, 2, 1, 3).reshape(-1, overlaps)
         place.sort(axis=1)
@@ -160,21 +161,30 @@ def touches(layer: ScaleLayer, machine: ScaleMachine, folds: Folds, limit: int) 
         before = np.empty_like(place)
         before[:, 1:] = place[:, :-1]
         before[:, 0] = place[np.arange(len(place)), np.maximum(count, 1) - 1] - length
-        parts.append((place[exists], before[exists], np.full(int(count.sum()), high - low, dtype=kind)))
+        parts.append(
+            (
+                place[exists],
+                before[exists],
+                np.full(int(count.sum()), high - low, dtype=np.int8 if high - low < 128 else kind),
+            )
+        )
     places, befores, lengths = (np.concatenate(columns) for columns in zip(*parts, strict=True))
+    single = all(high - low == 1 for low, high in ranges)
     step = width + 1 if machine.dataflow == "ws" else width
     rows, all_rows = folds.cycles, inner * folds.cycles
     if (dense := int(lengths.sum()) // inner) > 3 * limit:
         rows = max(int(lengths.max()), rows * limit // (2 * dense))
-        places, befores, lengths = _cut(places, befores, lengths, step, width, rows)
+        if not single:
+            places, befores, lengths = _cut(places, befores, lengths, step, width, rows)
     block = places // (rows * width)
     blocks = -(-all_rows // rows)
-    order = np.argsort(block.astype(np.uint16) if blocks < 1 << 16 else block, kind="stable")
+    narrow = np.uint8 if blocks < 1 << 8 else np.uint16 if blocks < 1 << 16 else block.dtype
+    order = np.argsort(block.astype(narrow), kind="stable")
     starts = np.concatenate([[0], np.cumsum(np.bincount(block, minlength=blocks))]).astype(np.int64)
     return Touches(
         place=places[order],
         before=befores[order],
-        words=lengths[order],
+        words=lengths if single else lengths[order],
         step=step,
         cols=width,
         rows=folds.cycles,
@@ -182,7 +192,7 @@ def touches(layer: ScaleLayer, machine: ScaleMachine, folds: Folds, limit: int) 
         starts=starts,
         passes=1 if machine.dataflow == "is" else folds.col_folds,
         simple=bool((befores < 0).all()),
-        single=bool((lengths == 1).all()),
+        single=single,
     )
 
 
