@@ -198,6 +198,8 @@ def touches(layer: ScaleLayer, machine: ScaleMachine, folds: Folds, limit: int) 
 
 def _nth_place(t: Touches, part: slice, low: Array, high: Array, nth: int) -> int:
     """Place of the n-th (from 1) of the words low..high-1 of the touches of one fold."""
+    if t.single:
+        return int(np.partition(t.place[part][low < high], nth - 1)[nth - 1])
     first = t.place[part] // t.cols
     base = int(first.min())
     size = int((first + high).max()) - base + 1
