@@ -179,8 +179,9 @@ def touches(layer: ScaleLayer, machine: ScaleMachine, folds: Folds, limit: int) 
     block = places // (rows * width)
     blocks = -(-all_rows // rows)
     narrow = np.uint8 if blocks < 1 << 8 else np.uint16 if blocks < 1 << 16 else block.dtype
-    order = np.argsort(block.astype(narrow), kind="stable")
-    starts = np.concatenate([[0], np.cumsum(np.bincount(block, minlength=blocks))]).astype(np.int64)
+    block = block.astype(narrow)
+    order = np.argsort(block, kind="stable")
+    starts = np.append(np.searchsorted(block[order], np.arange(blocks, dtype=narrow)), block.size)
     return Touches(
         place=places[order],
         before=befores[order],
