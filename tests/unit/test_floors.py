@@ -10,7 +10,7 @@ import pytest
 PACKAGE = Path(__file__).resolve().parents[2] / "accelsim"
 FLOORS = [
     {"errors"},
-    {"units"},
+    {"units", "jit"},
     {"problem"},
     {"layers", "arch"},
     {"graph", "mapping"},
