@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Callable
+from hashlib import sha256
 from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,10 +16,22 @@ from typing import Any, TypeVar
 F = TypeVar("F", bound=Callable[..., Any])
 
 
+def _state() -> str:
+    """Names, sizes and times of this package's compiled modules: code is compiled into its callers, so all count."""
+    here = Path(__file__).parent
+    files = sorted([*(here / "mapper").rglob("*.py"), Path(__file__)])
+    marks = "".join(f"{f.relative_to(here)} {f.stat().st_size} {f.stat().st_mtime_ns}\n" for f in files)
+    return sha256(f"{here}\n{marks}".encode()).hexdigest()[:16]
+
+
 def cache_folder() -> str:
-    """Folder for compiled code: the user's cache folder, or one below the temporary folder if that is read-only."""
+    """Folder for compiled code: the user's cache folder, or one below the temporary folder if that is read-only.
+
+    Each state of the compiled modules has a folder of its own, since a function holds a copy of what it calls.
+    """
     base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    for folder in (Path(base) / "accelsim" / "numba", Path(tempfile.gettempdir()) / f"accelsim-numba-{os.getuid()}"):
+    roots = (Path(base) / "accelsim" / "numba", Path(tempfile.gettempdir()) / f"accelsim-numba-{os.getuid()}")
+    for folder in (root / _state() for root in roots):
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError:
@@ -33,5 +46,5 @@ def compiled(function: F) -> F:
     numba: Any = import_module("numba")
     if not numba.config.CACHE_DIR:
         numba.config.CACHE_DIR = cache_folder()
-    made: F = numba.njit(cache=True)(function)
+    made: F = numba.njit(cache=True, error_model="numpy")(function)
     return made

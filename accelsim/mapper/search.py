@@ -1,177 +1,104 @@
-"""Heuristic search: estimate all candidates of the machine's dataflow, then let the exact model decide among the best.
+"""From a problem to its mapping: the exact search for the bound objective, then the simulator as the judge.
 
-Sound: every mapping returned has passed `mapping.legality`, and its cost is that of the closed-form counts and the
-simulated stream. The finalists are the same for every objective, so that a latency-optimal choice is never slower than
-an energy-optimal one. Not exhaustive: the `CORES` most promising insides of a pass are kept, tiles lie on a coarse
-grid, and only the `finalists` best estimates are evaluated (two where a mapping has more than `MANY_PASSES` passes, one
-above `HUGE_PASSES`).
+The search proves the least value of the bound objective and names the mappings that promise most; these are simulated,
+and the best simulated one is taken. A mapping whose bound is not below the best simulated cost cannot be better and is
+passed over. Where the gap between simulated cost and bound is above `ENOUGH`, the search goes on for `WIDER` boxes
+among the mappings whose bound lies in the gap, and the most promising of those are simulated too.
 """
 
 from __future__ import annotations
 
-import heapq
-from dataclasses import dataclass, replace
-from itertools import zip_longest
-from typing import Literal
+from collections.abc import Iterable
+from dataclasses import replace
+from math import prod
 
 from accelsim.arch import Accelerator
 from accelsim.arch.encoding import DENSE, Zeros
-from accelsim.dram.energy import ACTIVATION, READ_WRITE, command_energy_fj
-from accelsim.energy import array_traffic, energy_fj, live_macs
 from accelsim.errors import MappingError
-from accelsim.mapper.estimate import Estimator
-from accelsim.mapper.space import Candidate, candidates
-from accelsim.mapping import LinkCount, Loop, Mapping, TileLevel, rules_of
+from accelsim.mapper.evaluate import OBJECTIVES, Mapped, Objective, evaluate
+from accelsim.mapper.exact.search import NO_LIMIT, Candidate, Request, objective_cost
+from accelsim.mapping import Loop, Mapping, TileLevel
+from accelsim.mapping.constraint import ANYTHING, Constraint
 from accelsim.mapping.legality import problems_with
 from accelsim.mapping.points import vector_memory
-from accelsim.mapping.templates import cores
-from accelsim.problem import DIMS, Problem
-from accelsim.sim import recurrence
-from accelsim.sim.build import Simulated, build_stream
-from accelsim.sim.stream import Outcome
-from accelsim.traffic import Factors, count, stored_words
+from accelsim.problem import Problem
+from accelsim.traffic import Factors
 
-Objective = Literal["edp", "energy", "latency"]
-CORES = 12
-MANY_PASSES, HUGE_PASSES = 20_000, 200_000
-OBJECTIVES: tuple[Objective, ...] = ("edp", "energy", "latency")
+__all__ = ["OBJECTIVES", "Mapped", "Objective", "evaluate", "map_problem"]
+SIMULATIONS = 8  # mappings simulated at most, per round
+PASSES = 200_000  # passes simulated at most, all mappings of a round together (one is always simulated)
+ENOUGH = 0.01
+WIDER = 200_000
+EVALUATIONS = 4_000_000  # boxes and mappings evaluated by default
 
 
-@dataclass(frozen=True)
-class Mapped:
-    """A mapping with its three costs: counts, stream and outcome. `evaluated` counts exact evaluations."""
-
-    mapping: Mapping
-    counts: tuple[LinkCount, ...]
-    simulated: Simulated
-    outcome: Outcome
-    energy_fj: int
-    evaluated: int = 1
-
-    def cost(self, objective: Objective) -> int:
-        """The objective as an exact integer."""
-        if objective == "energy":
-            return self.energy_fj
-        return self.outcome.makespan * (self.energy_fj if objective == "edp" else 1)
+def passes_of(mapping: Mapping) -> int:
+    """Array passes of a mapping."""
+    return prod(loop.trips for level in mapping.levels for loop in level.loops)
 
 
-def evaluate(
-    mapping: Mapping, arch: Accelerator, post_ops: int = 0, factors: Factors | None = None, zeros: Zeros = DENSE
-) -> Mapped:
-    """Counts, stream, time and energy of a mapping, exactly; `post_ops` vector operations per finished word."""
-    counts = count(mapping, arch, rules_of(arch), factors)
-    simulated = build_stream(mapping, arch, post_ops=post_ops, zeros=zeros)
-    outcome = recurrence.run(simulated.stream, arch.dram, arch.clock_hz)
-    macs = mapping.problem.macs if mapping.problem.op == "mac" else 0
-    ops = post_ops * stored_words(mapping.problem.output, mapping) if macs else mapping.problem.macs
-    energy = energy_fj(array_traffic(counts, arch, macs, zeros), arch, live_macs(arch, macs, zeros), ops)
-    if arch.dram.timing is not None and arch.dram.timing.command_energy and outcome.dram is not None:
-        spent = command_energy_fj(arch.dram.timing, outcome.dram)
-        energy.update({name: spent[name] for name in (READ_WRITE, ACTIVATION)})
-    return Mapped(mapping, counts, simulated, outcome, sum(energy.values()))
+class _Judge:
+    """Simulates candidates and remembers the best."""
 
+    def __init__(self, request: Request, zeros: Zeros) -> None:
+        self.request, self.zeros, self.factors = request, zeros, Factors()
+        self.best: Mapped | None = None
+        self.simulated = 0
 
-Scored = tuple[int, int, Candidate]
+    def cost(self, energy_fj: int, cycles: int) -> int:
+        return objective_cost(self.request.objective, energy_fj, cycles)
 
+    def least(self) -> int:
+        assert self.best is not None
+        return self.cost(self.best.energy_fj, self.best.outcome.makespan)
 
-def _by_edp(scored: Scored) -> int:
-    return scored[0] * scored[1]
-
-
-def _by_energy(scored: Scored) -> int:
-    return scored[0]
-
-
-def _by_time(scored: Scored) -> int:
-    return scored[1]
-
-
-RANKINGS = (_by_edp, _by_energy, _by_time)
-
-
-def _ranked(
-    problem: Problem, arch: Accelerator, keep: int, fixed: frozenset[str] = frozenset(), spill: bool = False
-) -> list[Candidate]:
-    """Candidates in the order in which they are tried: the best by each ranking in turn, whatever the objective.
-
-    Loops over `fixed` dims stay inside the on-chip memories. Partial sums leave accumulators only if nothing else fits.
-    """
-    estimator = Estimator(problem, arch)
-    found = cores(problem, arch)
-    order = sorted(range(len(found)), key=lambda i: (estimator.core_score(found[i]), i))
-    pools: list[list[Scored]] = [[] for _ in RANKINGS]
-    used = 0
-    for core in (found[i] for i in order):
-        fitting: list[Scored] = []
-        for candidate in candidates(problem, arch, core, spill):
-            if fixed and any(dim in fixed for dim, _ in candidate.outer):
+    def round(self, candidates: Iterable[Candidate]) -> None:
+        """Simulate up to `SIMULATIONS` of them that could still be best."""
+        done = passes = 0
+        for candidate in candidates:
+            if self.best is not None and self.cost(candidate.energy_fj, candidate.cycles) >= self.least():
                 continue
-            score = estimator.score(candidate)
-            if score is not None:
-                fitting.append((*score, candidate))
-        for pool, rank in zip(pools, RANKINGS, strict=True):
-            pool += heapq.nsmallest(4, fitting, key=rank)
-        used += bool(fitting)
-        if used == CORES:
-            break
-    if not used and not spill and any(m.psum_only for m in arch.memories):
-        return _ranked(problem, arch, keep, fixed, spill=True)
-    ranked = [heapq.nsmallest(keep, pool, key=rank) for pool, rank in zip(pools, RANKINGS, strict=True)]
-    turns = [scored[2] for group in zip_longest(*ranked) for scored in group if scored is not None]
-    return list(dict.fromkeys(turns))
-
-
-def _enough(passes: int, finalists: int) -> int:
-    """How many mappings are simulated: fewer where one has many passes, since its cost grows with them."""
-    return 1 if passes > HUGE_PASSES else min(2, finalists) if passes > MANY_PASSES else finalists
+            passes += passes_of(candidate.mapping)
+            if done == SIMULATIONS or (self.best is not None and passes > PASSES):
+                break
+            found = evaluate(
+                candidate.mapping, self.request.arch, self.request.post_ops, self.factors, self.zeros
+            )  # fmt: skip
+            done += 1
+            self.simulated += 1
+            if self.best is None or self.cost(found.energy_fj, found.outcome.makespan) < self.least():
+                self.best = found
 
 
 def map_problem(
-    problem: Problem, arch: Accelerator, objective: Objective = "edp", post_ops: int = 0, finalists: int = 9,
+    problem: Problem, arch: Accelerator, objective: Objective = "edp", post_ops: int = 0,
     whole: frozenset[str] = frozenset(), resident: frozenset[str] = frozenset(), zeros: Zeros = DENSE,
+    limit: Constraint = ANYTHING, imperfect: bool = False, max_evaluations: int = EVALUATIONS,
 ) -> Mapped:  # fmt: skip
-    """The best mapping found for a problem whose finished words each take `post_ops` vector operations.
+    """The best mapping of a problem whose finished words each take `post_ops` vector operations.
 
     `whole` operands stay in their outermost memory as one tile; `resident` ones are there when the problem begins.
+    `limit` restricts the space, `imperfect` widens it (`mapper.exact.space`). `zeros` change what the result costs, not
+    what is searched.
 
     Raises:
         MappingError: no tile fits; the message says which memory needs how much for which operand.
     """
     if problem.op != "mac":
         return _map_pool(problem, arch)
-    factors = Factors()
-    best: Mapped | None = None
-    evaluated = 0
-    reasons: list[str] = []
-    fixed = frozenset(d for operand in problem.operands if operand.name in whole for d in operand.dims)
-    for candidate in _ranked(problem, arch, 4 * finalists, fixed):
-        mapping = replace(candidate.mapping(problem, arch), resident=resident)
-        wrong = problems_with(mapping, arch)
-        if wrong:
-            reasons = reasons or wrong
-            continue
-        found = evaluate(mapping, arch, post_ops, factors, zeros)
-        evaluated += 1
-        if best is None or found.cost(objective) < best.cost(objective):
-            best = found
-        if evaluated >= _enough(found.simulated.passes, finalists):
-            break
-    if best is None:
-        raise MappingError("; ".join(reasons) or smallest_misfit(problem, arch))
-    return replace(best, evaluated=evaluated)
+    from accelsim.mapper.exact.run import Search
 
-
-def smallest_misfit(problem: Problem, arch: Accelerator) -> str:
-    """Why even the smallest tiles of the template do not fit."""
-    least: tuple[int, list[str]] | None = None
-    for core in cores(problem, arch):
-        inner: tuple[tuple[str, int], ...] = ()
-        outer = tuple((d, t) for d in DIMS if (t := -(-problem.bound[d] // core.extent(d))) > 1)
-        wrong = problems_with(Candidate(core, inner, outer).mapping(problem, arch), arch)
-        size = core.extent("C") * core.extent("M") * core.extent("P") * core.extent("Q")
-        if wrong and (least is None or size < least[0]):
-            least = size, wrong
-    return "; ".join(least[1]) if least else "no mapping of the dataflow's template fits"
+    most = min(max_evaluations, NO_LIMIT)
+    request = Request(problem, arch, objective, post_ops, limit, imperfect, most, whole, resident)
+    search = Search(request)
+    found = search.run()
+    judge = _Judge(request, zeros)
+    judge.round(sorted(found.best, key=lambda c: passes_of(c.mapping) > PASSES))
+    assert judge.best is not None
+    if judge.least() > (1 + ENOUGH) * found.cost and most >= WIDER:
+        wider = search.wider(judge.best.energy_fj, judge.best.outcome.makespan, WIDER)
+        judge.round(c for c in wider if passes_of(c.mapping) <= PASSES)
+    return replace(judge.best, evaluated=judge.simulated, search=replace(found, best=()))
 
 
 def _map_pool(problem: Problem, arch: Accelerator) -> Mapped:

@@ -27,7 +27,7 @@ def stream_cycles(line: dict[str, str], arch: Accelerator) -> int:
         batch=1, groups=1, out_channels=int(line["filters"]), in_channels=int(line["channels"]),
         out_size=(out, out), kernel=(kernel, kernel), in_size=(size, size), stride=(stride, stride), pad=(pad, pad),
     )  # fmt: skip
-    return map_problem(problem, arch, "latency", finalists=2).simulated.stream.breakdown.compute
+    return map_problem(problem, arch, "latency").simulated.stream.breakdown.compute
 
 
 def compare() -> Section:

@@ -1,0 +1,62 @@
+"""What a mapping costs: exact counts, a simulated stream, energy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from accelsim.arch import Accelerator
+from accelsim.arch.encoding import DENSE, Zeros
+from accelsim.dram.energy import ACTIVATION, READ_WRITE, command_energy_fj
+from accelsim.energy import array_traffic, energy_fj, live_macs
+from accelsim.mapper.exact.search import Found, objective_cost
+from accelsim.mapping import LinkCount, Mapping, rules_of
+from accelsim.sim import recurrence
+from accelsim.sim.build import Simulated, build_stream
+from accelsim.sim.stream import Outcome
+from accelsim.traffic import Factors, count, stored_words
+
+Objective = Literal["edp", "energy", "latency"]
+OBJECTIVES: tuple[Objective, ...] = ("edp", "energy", "latency")
+
+
+@dataclass(frozen=True)
+class Mapped:
+    """A mapping with its three costs: counts, stream and outcome.
+
+    `evaluated` counts simulations, `search` is what the exact search proved (None for pooling).
+    """
+
+    mapping: Mapping
+    counts: tuple[LinkCount, ...]
+    simulated: Simulated
+    outcome: Outcome
+    energy_fj: int
+    evaluated: int = 1
+    search: Found | None = None
+
+    def cost(self, objective: Objective) -> int:
+        """The objective as an exact integer."""
+        return objective_cost(objective, self.energy_fj, self.outcome.makespan)
+
+    def gap(self, objective: Objective) -> float | None:
+        """How far the simulated cost lies above what is proven to be the least, as a share; None if nothing is."""
+        if self.search is None or self.search.bound == 0:
+            return None
+        return self.cost(objective) / self.search.bound - 1
+
+
+def evaluate(
+    mapping: Mapping, arch: Accelerator, post_ops: int = 0, factors: Factors | None = None, zeros: Zeros = DENSE
+) -> Mapped:
+    """Counts, stream, time and energy of a mapping, exactly; `post_ops` vector operations per finished word."""
+    counts = count(mapping, arch, rules_of(arch), factors)
+    simulated = build_stream(mapping, arch, post_ops=post_ops, zeros=zeros)
+    outcome = recurrence.run(simulated.stream, arch.dram, arch.clock_hz)
+    macs = mapping.problem.macs if mapping.problem.op == "mac" else 0
+    ops = post_ops * stored_words(mapping.problem.output, mapping) if macs else mapping.problem.macs
+    energy = energy_fj(array_traffic(counts, arch, macs, zeros), arch, live_macs(arch, macs, zeros), ops)
+    if arch.dram.timing is not None and arch.dram.timing.command_energy and outcome.dram is not None:
+        spent = command_energy_fj(arch.dram.timing, outcome.dram)
+        energy.update({name: spent[name] for name in (READ_WRITE, ACTIVATION)})
+    return Mapped(mapping, counts, simulated, outcome, sum(energy.values()))

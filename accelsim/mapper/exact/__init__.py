@@ -1,0 +1,1 @@
+"""The exact mapper: the stated space, its linear cost model, the latency bound, and the descent that proves optima."""

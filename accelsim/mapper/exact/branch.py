@@ -1,0 +1,344 @@
+"""Compiled: best-first descent through the slots, DRAM's first, with bounds before and after the order is known."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from accelsim.jit import compiled
+from accelsim.mapper.exact.cost import cost_below
+from accelsim.mapper.exact.kernel import exact_points, fits, guess, lower, set_core, spend
+from accelsim.mapper.exact.latency import bound_of, burst_estimate
+from accelsim.mapper.exact.record import KEEP, NDIM, Array, Record
+
+
+@compiled
+def _options(r: Record, k: int, d: int, trips_ok: Array, out: Array) -> int:
+    """Folds of a dim that may stay inside slot k (all that its later places can take), into `out`; their number."""
+    left, later = r.left[k, d], False
+    for slot in range(k + 1, r.slots):
+        if r.allowed[slot, d]:
+            later = True
+    if not r.allowed[k, d]:
+        out[0] = left
+        return 1 if later or left == 1 else 0
+    count = 0
+    for inside in range(left, 0, -1):
+        if not later and inside > 1:
+            continue
+        if (k > 0 or r.imperfect == 0) and left % inside:
+            continue
+        if r.limited and not trips_ok[k, d, -(-left // inside)]:
+            continue
+        out[count] = inside
+        count += 1
+    return count
+
+
+@compiled
+def _permitted(r: Record, k: int, line: Array, n: int) -> bool:
+    """Does a constraint allow this order: `before[k, a, b]` asks a to stand outside b, `last[k]` for the innermost."""
+    for i in range(n):
+        for j in range(i):
+            if r.before[k, line[i], line[j]]:
+                return False
+    return n == 0 or r.last[k] < 0 or line[n - 1] == r.last[k]
+
+
+@compiled
+def _canonical(r: Record, line: Array, n: int) -> bool:
+    """Dims that every operand needs stand outside; the innermost loops of one group are all loops of that group."""
+    if n == 0:
+        return True
+    free = True
+    for i in range(n):
+        is_free = r.group[line[i]] == 3
+        if is_free and not free:
+            return False
+        free = free and is_free
+    last, run = r.group[line[n - 1]], n
+    while run > 0 and r.group[line[run - 1]] == last:
+        run -= 1
+    apart = 0
+    for i in range(run):
+        apart += r.group[line[i]] == last
+    return apart == 0
+
+
+@compiled
+def _next(line: Array, n: int) -> bool:
+    """The next permutation in place; False after the last."""
+    i = n - 2
+    while i >= 0 and line[i] > line[i + 1]:
+        i -= 1
+    if i < 0:
+        return False
+    j = n - 1
+    while line[j] < line[i]:
+        j -= 1
+    line[i], line[j] = line[j], line[i]
+    low, high = i + 1, n - 1
+    while low < high:
+        line[low], line[high] = line[high], line[low]
+        low += 1
+        high -= 1
+    return True
+
+
+@compiled
+def _leaving(r: Record, dims: Array, n: int, choice: int, line: Array) -> bool:
+    """An order that leaves operand `choice` in place innermost, if the slot has such loops (3: if it has none)."""
+    at, present, any_group = 0, False, False
+    for turn in range(3):
+        for i in range(n):
+            g = r.group[dims[i]]
+            place = 0 if g == 3 else 2 if g == choice else 1
+            if place == turn:
+                line[at] = dims[i]
+                at += 1
+            present = present or place == 2
+            any_group = any_group or g < 3
+    return present if choice < 3 else not any_group
+
+
+@compiled
+def _product(r: Record, energy: int, cycles: int) -> tuple[int, int]:
+    """The objective as a product of two numbers."""
+    return (1 if r.goal == 1 else energy), (1 if r.goal == 0 else cycles)
+
+
+@compiled
+def _below(r: Record, energy: int, cycles: int) -> bool:
+    """May something that costs this be of use: less than the incumbent, or than the goal of a wider search?"""
+    a, b = _product(r, energy, cycles)
+    return cost_below(a, b, r.limit[0], r.limit[1])
+
+
+@compiled
+def _record(r: Record, energy: int, cycles: int) -> None:
+    """The incumbent is the first of the best; the mappings that promise the least when simulated are kept."""
+    a, b = _product(r, energy, cycles)
+    if cost_below(a, b, r.best[0], r.best[1]):
+        r.best[0], r.best[1] = a, b
+        r.best_pair[0], r.best_pair[1] = energy, cycles
+        if r.wide == 0:
+            r.limit[0], r.limit[1] = a, b
+    c, d = _product(r, energy, cycles + burst_estimate(r))
+    at = r.kept_count
+    if at == KEEP:
+        worst = 0
+        for i in range(1, KEEP):
+            if not cost_below(r.kept[i, 0], r.kept[i, 1], r.kept[worst, 0], r.kept[worst, 1]):
+                worst = i
+        if not cost_below(c, d, r.kept[worst, 0], r.kept[worst, 1]):
+            return
+        at = worst
+    else:
+        r.kept_count += 1
+    r.kept[at, 0], r.kept[at, 1], r.kept[at, 2], r.kept[at, 3] = c, d, energy, cycles
+    r.kept[at, 4] = r.evaluated
+    r.kept_ext[at], r.kept_order[at], r.kept_length[at] = r.ext, r.order, r.length
+    r.kept_core[at] = r.core
+
+
+@compiled
+def _order_free(r: Record, k: int, dims: Array, n: int, line: Array) -> tuple[int, int]:
+    """(energy, cycles) below every order of slot k and all slots inside: the best operand to leave in place."""
+    best_e = best_b = -1
+    r.length[k] = n
+    for choice in range(4):
+        if not _leaving(r, dims, n, choice, line):
+            continue
+        for i in range(n):
+            r.order[k, i] = line[i]
+        guess(r, k)
+        spend(r, r.low)
+        energy, cycles = r.use[0], bound_of(r, r.low, False)
+        a, b = _product(r, energy, cycles)
+        c, d = _product(r, best_e, best_b)
+        if best_e < 0 or cost_below(a, b, c, d):
+            best_e, best_b = energy, cycles
+    return best_e, best_b
+
+
+@compiled
+def evaluate(r: Record) -> tuple[bool, int, int]:
+    """(fits, energy, B) of the mapping at hand; arrivals inside the last slot are counted here."""
+    exact_points(r, r.slots)
+    r.evaluated += 1
+    if not fits(r, r.slots, True):
+        return False, 0, 0
+    spend(r, r.arrived)
+    return True, r.use[0], bound_of(r, r.arrived, True)
+
+
+@compiled
+def _finish(r: Record, trips_ok: Array) -> None:
+    """The stream takes what is left; evaluate."""
+    k, n = r.slots - 1, 0
+    for d in range(NDIM):
+        if r.limited and not trips_ok[k, d, r.left[k, d]]:
+            return
+        if r.left[k, d] > 1 and not r.allowed[k, d]:
+            return
+        r.ext[k + 1, d] = r.extent[d]
+    for i in range(NDIM):
+        d = r.stream_order[i]
+        if d >= 0 and r.left[k, d] > 1:
+            r.order[k, n] = d
+            n += 1
+    r.length[k] = n
+    good, energy, cycles = evaluate(r)
+    if good:
+        _record(r, energy, cycles)
+
+
+@compiled
+def _set(r: Record, k: int, options: Array, count: Array, code: int, dims: Array) -> int:
+    """Give slot k the trips of vector `code`; its loops go into `dims`; their number."""
+    n = 0
+    for d in range(NDIM):
+        inside = options[d, code % count[d]]
+        code //= count[d]
+        r.left[k + 1, d] = inside
+        r.ext[k + 1, d] = r.extent[d] * inside
+        if r.left[k, d] > inside:
+            dims[n] = d
+            n += 1
+    return n
+
+
+@compiled
+def _survivors(r: Record, k: int, options: Array, count: Array, pool: Array, top: int) -> tuple[Array, int]:
+    """Vectors of trips of slot k that may hold something better, best bound first, on the pool from `top` on."""
+    total, found = 1, top
+    dims, line = r.dims[k], r.line[k]
+    for d in range(NDIM):
+        total *= count[d]
+    for code in range(total):
+        n = _set(r, k, options, count, code, dims)
+        if not fits(r, k + 1, False):
+            continue
+        r.nodes += 1
+        if r.nodes + r.evaluated >= r.most:
+            r.stopped = 1
+            break
+        energy, cycles = _order_free(r, k, dims, n, line)
+        if not _below(r, energy, cycles):
+            continue
+        if found == pool.shape[1]:
+            pool = np.concatenate((pool, np.empty(pool.shape)), axis=1)
+        a, b = _product(r, energy, cycles)
+        pool[0, found], pool[1, found] = code, float(a) * float(b)
+        found += 1
+    if found > top:
+        sequence = np.argsort(pool[1, top:found], kind="mergesort")
+        pool[:, top:found] = pool[:, top:found][:, sequence]
+    return pool, found
+
+
+@compiled
+def _next_order(r: Record, k: int) -> bool:
+    """Put the next order of slot k's loops in place; False after the last."""
+    n, line, dims = r.loops[k], r.line[k], r.dims[k]
+    while r.turn[k] >= 0:
+        if r.exact_order[k] == 0:
+            good = _leaving(r, dims, n, r.turn[k], line)
+            r.turn[k] = r.turn[k] + 1 if r.turn[k] < 3 else -1
+            if good:
+                _place(r, k, line, n)
+                return True
+            continue
+        good = _canonical(r, line, n) if r.exact_order[k] == 1 else _permitted(r, k, line, n)
+        if good:
+            _place(r, k, line, n)
+        if not _next(line, n):
+            r.turn[k] = -1
+        if good:
+            return True
+    return False
+
+
+@compiled
+def _place(r: Record, k: int, line: Array, n: int) -> None:
+    for i in range(n):
+        r.order[k, i] = line[i]
+    r.length[k] = n
+
+
+@compiled
+def _step(r: Record, k: int, options: Array, count: Array, pool: Array) -> bool:
+    """Go to the next box of slot k (trips and order) that may hold something better; False after the last."""
+    while True:
+        while _next_order(r, k):
+            r.nodes += 1
+            if r.nodes + r.evaluated >= r.most:
+                r.stopped = 1
+                return False
+            exact_points(r, k + 1)
+            lower(r, k + 1)
+            spend(r, r.low)
+            energy = r.use[0]
+            if _below(r, energy, bound_of(r, r.low, False)):
+                return True
+        if r.cursor[k] == r.end[k]:
+            return False
+        code = int(pool[0, r.cursor[k]])
+        r.cursor[k] += 1
+        r.loops[k] = _set(r, k, options, count, code, r.dims[k])
+        energy, cycles = _order_free(r, k, r.dims[k], r.loops[k], r.line[k])
+        r.turn[k] = -1
+        if _below(r, energy, cycles):
+            r.turn[k] = 0
+            r.line[k] = r.dims[k]
+
+
+@compiled
+def search_core(r: Record, trips_ok: Array) -> None:
+    """Everything in the core at hand, slot by slot, depth first."""
+    most = 1
+    for d in range(NDIM):
+        most = max(most, r.left[0, d])
+    options, count = np.empty((r.slots, NDIM, most), np.int64), np.empty((r.slots, NDIM), np.int64)
+    pool, k, entered, last = np.empty((2, 256)), 0, False, r.slots - 1
+    while k >= 0:
+        if not entered:
+            if k == last:
+                _finish(r, trips_ok)
+                k, entered = k - 1, True
+                continue
+            top = r.end[k - 1] if k else 0
+            for d in range(NDIM):
+                count[k, d] = _options(r, k, d, trips_ok, options[k, d])
+            pool, found = _survivors(r, k, options[k], count[k], pool, top)
+            r.cursor[k], r.end[k], r.turn[k] = top, found, -1
+        entered = not _step(r, k, options[k], count[k], pool)
+        if r.stopped:
+            return
+        k = k - 1 if entered else k + 1
+
+
+@compiled
+def core_bounds(r: Record, cores: Array, tables: Array, keys: Array, out: Array) -> None:
+    """(energy, cycles) below those of every mapping of each core: (cores, 2)."""
+    for number in range(cores.shape[0]):
+        set_core(r, number, cores, tables, keys)
+        for p in range(r.points):
+            r.low[p] = max(r.fixed[p], r.least[p])
+        spend(r, r.low)
+        out[number, 0], out[number, 1] = r.use[0], bound_of(r, r.low, False)
+
+
+@compiled
+def search_cores(
+    r: Record, cores: Array, tables: Array, keys: Array, trips_ok: Array, order: Array, bounds: Array
+) -> int:
+    """Search cores in the given order (ascending bounds) until none can hold anything better; how many were done."""
+    for at in range(len(order)):
+        number = order[at]
+        if not _below(r, bounds[number, 0], bounds[number, 1]):
+            return at
+        set_core(r, number, cores, tables, keys)
+        search_core(r, trips_ok)
+        if r.stopped:
+            return at
+    return len(order)

@@ -1,0 +1,288 @@
+"""From a model and its cores to the arrays of the compiled search, and back from a search state to a mapping."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from accelsim.errors import MappingError
+from accelsim.mapper.exact import cost
+from accelsim.mapper.exact.kernel import fill_tables
+from accelsim.mapper.exact.model import OPERAND_NUMBER, TILES, Model, StoragePoint, kept_operand, output_words
+from accelsim.mapper.exact.record import MARKS, NDIM, POINTS, SLOTS, Array, Record, new_record
+from accelsim.mapper.exact.space import Cores
+from accelsim.mapping import Loop, Mapping, TileLevel
+from accelsim.mapping.constraint import ANYTHING, Constraint, Order
+from accelsim.mapping.types import Kind
+from accelsim.problem import DIMS
+
+KINDS = {"systolic": 0, "spatial": 1, "mesh": 2, "row_stationary": 3}
+FLOWS = {"ws": 0, "is": 1, "os": 2, "rs": 3}
+GOALS = {"energy": 0, "latency": 1, "edp": 2}
+
+
+def _ints(values: object) -> Array:
+    return np.array(values, dtype=np.int64)
+
+
+def _holds(model: Model) -> Array:
+    arch, precision, rows = model.arch, model.arch.precision, []
+    names = [memory.name for memory in arch.memories]
+    points = [p for p in model.points if not p.each]
+    for number, point in enumerate(points):
+        if point.array:
+            continue
+        memory, inner = arch.memory(point.child), points[number + 1]
+        hold = memory.hold(point.operand)
+        assert hold is not None
+        bits = precision.read_bits(point.operand)
+        kind = 2 if memory.psum_only else int(inner.retained)
+        rows.append([
+            names.index(memory.name), OPERAND_NUMBER[point.operand], point.bound, hold.depth, bits, point.whole,
+            precision.psum_bits, inner.bound, kind,
+        ])  # fmt: skip
+    return _ints(rows).reshape(-1, 9)
+
+
+def _outer(model: Model) -> Array:
+    rows = []
+    for point in model.points:
+        hold = None if point.array else model.arch.memory(point.child).hold(point.operand)
+        bits = 0 if point.operand in model.resident else model.arch.precision.read_bits(point.operand)
+        from_dram = point.parent == "DRAM" and not point.each
+        rows.append([int(from_dram), hold.depth if hold else 1, bits * max(1, point.whole)])
+    return _ints(rows)
+
+
+def _index(points: tuple[StoragePoint, ...], operand: str | None) -> int:
+    found = [i for i, p in enumerate(points) if p.operand == operand and p.array and not p.each]
+    return found[0] if found else -1
+
+
+def _load_point(model: Model) -> tuple[StoragePoint, Array]:
+    """Rows of stationary words loaded: weights counted once a column (systolic ws); it costs nothing itself."""
+    kinds = np.zeros((1, NDIM), np.int64)
+    weights = model.problem.operand("Weights")
+    for i, dim in enumerate(DIMS):
+        if dim in weights.dims:
+            kinds[0, i] = 3 if dim == "M" or model.arch.array.whole_weight_tiles else 1
+    return StoragePoint("Weights", "array", "loads", len(model.slots), True), kinds
+
+
+def _numbers(model: Model, post_ops: int) -> tuple[Array, Array]:
+    arch, precision = model.arch, model.arch.precision
+    array = arch.array
+    num, den = cost.machine_ratio(arch.clock_hz, arch.dram.bandwidth_bits_per_s)
+    overlap = array.weight_double_buffer and array.dataflow in ("ws", "is")
+    outputs = model.points[_index(model.points, "Outputs")]
+    kept = _index(model.points, kept_operand(arch))
+
+    def port(name: str, write: bool) -> int:
+        if name == "DRAM":
+            return 1 << 40
+        memory = arch.memory(name)
+        return memory.write_bits_per_cycle if write else memory.read_bits_per_cycle
+
+    parent = outputs.parent
+    accumulates = parent != "DRAM" and arch.memory(parent).psum_only
+    final_bits = precision.psum_bits if accumulates else precision.output_bits
+    kept_port = port(model.points[kept].parent, False) if kept >= 0 else 1
+    numbers = [
+        num, den, arch.dram.latency_cycles, int(overlap), arch.vector.lanes, post_ops, output_words(model.problem),
+        port(parent, True), kept_port,
+    ]  # fmt: skip
+    buses = [array.bus(o) for o in ("Weights", "Inputs", "Outputs")] if array.kind == "row_stationary" else [1, 1, 1]
+    kept_bits = precision.read_bits(kept_operand(arch) or "Weights")
+    whole = model.points[kept].whole if kept >= 0 else 0
+    machine = [
+        KINDS[array.kind], FLOWS[array.dataflow], array.rows, int(array.early_exit), int(array.whole_weight_tiles),
+        *buses, precision.psum_bits, final_bits, kept_bits, whole,
+    ]  # fmt: skip
+    return _ints(numbers), _ints(machine)
+
+
+def _window_keys(model: Model, cores: Cores) -> Array:
+    found = np.zeros((cores.size, len(model.windows)), np.int64)
+    for w, window in enumerate(model.windows):
+        dims = [window.first, window.second]
+        table = np.concatenate([cores.row[:, dims], cores.col[:, dims], cores.pe[:, dims]], axis=1)
+        found[:, w] = np.unique(table, axis=0, return_inverse=True)[1].reshape(-1)
+    return found
+
+
+def _allowed(model: Model, whole: frozenset[str]) -> Array:
+    """Which dims may have loops in each slot; operands that stay `whole` are not cut outside their outermost memory."""
+    table = _ints([[int(d in slot.dims) for d in DIMS] for slot in model.slots])
+    for operand in model.problem.operands:
+        if operand.name in whole:
+            bound = next(p.bound for p in model.points if p.operand == operand.name)
+            for i, dim in enumerate(DIMS):
+                if dim in operand.dims:
+                    table[:bound, i] = 0
+    if model.arch.array.dataflow == "rs":
+        table[:-1, DIMS.index("Q")] = 0
+    return table
+
+
+def _exact_orders(model: Model) -> Array:
+    """Slots whose loop orders all matter: outside a point at which windows of the input slide."""
+    depth = max(p.bound for p in model.points if p.operand == "Inputs" and p.retained and not p.each)
+    return _ints([int(bool(model.windows) and k < depth) for k in range(len(model.slots))])
+
+
+def _orders(model: Model, limit: Constraint, exact: Array) -> tuple[Array, Array]:
+    """Constraints on loop orders as pairs of dims and innermost dims; a slot that has any tries all permutations."""
+    slots = len(model.slots)
+    before, last = np.zeros((slots, NDIM, NDIM), np.int64), np.full(slots, -1, np.int64)
+    for k, slot in enumerate(model.slots[:-1]):
+        order = limit.order(slot.memory)
+        for i, one in enumerate(order.outside):
+            for two in order.outside[i + 1 :]:
+                before[k, DIMS.index(one), DIMS.index(two)] = 1
+        if order.innermost:
+            last[k] = DIMS.index(order.innermost)
+        if order != Order():
+            exact[k] = 2
+    return before, last
+
+
+def _trips_ok(model: Model, limit: Constraint) -> Array:
+    most = max(model.problem.bound.values())
+    if limit == ANYTHING:
+        return np.ones((1, 1, 1), np.int64)
+    table = np.zeros((len(model.slots), NDIM, most + 1), np.int64)
+    for k, slot in enumerate(model.slots):
+        for i, dim in enumerate(DIMS):
+            for trips in range(1, model.problem.bound[dim] + 1):
+                table[k, i, trips] = limit.factor_ok(slot.memory, dim, trips)
+    return table
+
+
+def _stream_order(dims: str) -> Array:
+    places = [DIMS.index(d) for d in dims]
+    return _ints(places + [-1] * (NDIM - len(places)))
+
+
+@dataclass(frozen=True)
+class Task:
+    """A search ready to run: the record, and per core its factors, known arrivals and window keys."""
+
+    model: Model
+    record: Record
+    cores: Array
+    tables: Array
+    keys: Array
+    trips_ok: Array
+    resident: frozenset[str]
+
+
+def _put(record: Record, name: str, values: object) -> None:
+    """Write values into the first places of a field."""
+    array = _ints(values)
+    record[name][tuple(slice(size) for size in array.shape)] = array
+
+
+def _counts_words(kinds: Array) -> Array:
+    return _ints([not (row == TILES).any() for row in kinds])
+
+
+def _fill(record: Record, model: Model, points: tuple[StoragePoint, ...], kinds: Array) -> None:
+    """Everything that does not depend on the objective or a constraint."""
+    arch, bound = model.arch, model.problem.bound
+    sizes = {"slots": len(model.slots), "points": len(points), "sliding": len(model.windows),
+             "memories": len(arch.memories), "resources": model.base.size, "halo": int(arch.halo_reuse)}  # fmt: skip
+    for name, value in sizes.items():
+        record[name] = value
+    holds = _holds(model)
+    record["held"] = len(holds)
+    rows = {
+        "bounds": [bound[d] for d in DIMS], "group": model.groups,
+        "operand": [OPERAND_NUMBER[p.operand] for p in points],
+        "boundary": [p.bound for p in points], "kinds": kinds, "in_words": _counts_words(kinds), "holds": holds,
+        "inside": [[p.array, p.each, "row" in p.shared, "col" in p.shared] for p in points],
+        "outer": _outer(model), "coefficients": model.coefficients, "base": model.base,
+        "capacity": [memory.capacity_bits for memory in arch.memories],
+        "ports": [[m.read_bits_per_cycle, m.write_bits_per_cycle] for m in arch.memories],
+        "roles": [_index(model.points, kept_operand(arch)), _index(model.points, "Outputs"),
+                  _index(model.points, "Inputs"), len(points) - 1],
+        "stream_order": _stream_order(model.slots[-1].dims),
+    }  # fmt: skip
+    for name, values in rows.items():
+        _put(record, name, values)
+    if model.windows:
+        _put(record, "windows", [[w.first, w.second, w.stride, w.dilation, w.size, w.offset] for w in model.windows])
+
+
+def task_of(
+    model: Model, cores: Cores, objective: str, post_ops: int = 0, limit: Constraint = ANYTHING,
+    imperfect: bool = False, whole: frozenset[str] = frozenset(), most: int = 1 << 62,
+) -> Task:  # fmt: skip
+    """The arrays of a search; at most `most` complete evaluations.
+
+    Raises:
+        MappingError: the machine or the problem is larger than the search's tables.
+    """
+    load, load_kinds = _load_point(model)
+    points, kinds = (*model.points, load), np.concatenate([model.kinds, load_kinds])
+    if len(points) > POINTS or len(model.slots) > SLOTS - 1 or any(w.size >= MARKS for w in model.windows):
+        raise MappingError(f"{model.arch.name}: more memories or a longer axis than the exact mapper has room for")
+    record = new_record()
+    _fill(record, model, points, kinds)
+    exact = _exact_orders(model)
+    before, last = _orders(model, limit, exact)
+    numbers, machine = _numbers(model, post_ops)
+    for name, values in {"numbers": numbers, "machine": machine, "exact_order": exact, "before": before, "last": last,
+                         "allowed": _allowed(model, whole)}.items():  # fmt: skip
+        _put(record, name, values)
+    huge = np.iinfo(np.int64).max
+    for name, value in {"goal": GOALS[objective], "imperfect": int(imperfect), "most": most, "best": huge,
+                        "limit": huge, "limited": int(limit != ANYTHING)}.items():  # fmt: skip
+        record[name] = value
+    factors = np.stack([cores.row, cores.col, cores.diagonal, cores.pe, cores.extent], axis=1)
+    tables, keys = np.zeros((cores.size, 2, len(points)), np.int64), _window_keys(model, cores)
+    fill_tables(record, factors, tables, keys, _ints([p.retained for p in points]))
+    return Task(model, record, factors, tables, keys, _trips_ok(model, limit), model.resident)
+
+
+def mapping_of(task: Task, core: int, ext: Array, order: Array, length: Array) -> Mapping:
+    """The mapping that a node of the search stands for."""
+    model = task.model
+    problem = model.problem
+    loops: list[tuple[Loop, ...]] = []
+    for k in range(len(model.slots)):
+        mine = []
+        for i in range(int(length[k])):
+            d = int(order[k, i])
+            outer = problem.bound[DIMS[d]] if k == 0 else int(ext[k, d])
+            mine.append(Loop(DIMS[d], -(-outer // int(ext[k + 1, d]))))
+        loops.append(tuple(mine))
+    by_memory = {slot.memory: loops[k] for k, slot in enumerate(model.slots)}
+    levels = [TileLevel("DRAM", by_memory["DRAM"])]
+    levels += [TileLevel(memory.name, by_memory.get(memory.name, ())) for memory in model.arch.memories]
+    factors = task.cores[core]
+
+    def spread(row: int, kind: Kind) -> list[Loop]:
+        return [Loop(DIMS[d], int(factors[row, d]), kind) for d in range(NDIM) if factors[row, d] > 1]
+
+    spatial = (*spread(2, "diagonal"), *spread(0, "row"), *spread(1, "col"))
+    return Mapping(
+        problem, model.arch.array.dataflow, tuple(levels), by_memory["stream"], spatial, tuple(spread(3, "temporal")),
+        task.resident,
+    )  # fmt: skip
+
+
+def smallest_mapping(task: Task, core: int) -> Mapping:
+    """The mapping with the least tiles: every loop in DRAM's place, but for those that only the stream may have."""
+    slots, allowed = len(task.model.slots), task.record["allowed"]
+    ext, order = np.ones((slots + 1, NDIM), np.int64), np.zeros((slots, NDIM), np.int64)
+    length = np.zeros(slots, np.int64)
+    bounds, inside = task.record["bounds"], task.cores[core, 4]
+    ext[0], ext[1:] = bounds, inside
+    for d in range(NDIM):
+        if bounds[d] > inside[d]:
+            place = next((k for k in range(slots) if allowed[k, d]), 0)
+            ext[1 : place + 1, d] = -(-bounds[d] // inside[d]) * inside[d]
+            order[place, length[place]] = d
+            length[place] += 1
+    return mapping_of(task, core, ext, order, length)

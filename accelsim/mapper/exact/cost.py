@@ -1,0 +1,96 @@
+"""The latency bound B of a mapping from a few sums, and exact comparison of energy-delay products.
+
+B is the larger of what the DRAM channel needs and what the array needs between the first tiles and the last result::
+
+    channel = cycles(all DRAM bits) + latency
+    stretch = max(final passes: stream, vector unit, port) + max(other passes: stream, port), and every port alone
+    array   = fill + stretch + loads + drains + exposed + last store          (one pass after another)
+    array   = fill + max(stretch + exposed, loads) + last store               (the next stationary tile loads meanwhile)
+    chain   = (latency of every load + its transfer + stretch) / depth        (per operand)
+
+`fill` is the transfer of the first tiles, `exposed` that of all others whose buffer is single: it can begin only when
+the tile before is no longer in use, and the array waits for it. A buffer of depth d makes d chains: a tile loads when
+the tile d before it is done, then it is used; the longest chain is at least their mean. Every term counts cycles in
+which the simulated layer (`sim.semantics`) does nothing else of the same sum, so B never exceeds the makespan.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from accelsim.jit import compiled
+
+Array = Any
+
+NUM, DEN, LATENCY, OVERLAP, LANES, POST_OPS, FINAL_WORDS, WRITE_PORT, KEPT_PORT = range(9)
+DRAM, FILL, LAST, EXPOSED, STREAM, STREAM_FINAL, PSUM_BITS, FINAL_BITS, LOADS, DRAINS, FIRST_LOAD = range(11)
+KEPT_BITS, BUS = 11, 12
+CHAIN = 13  # three pairs: cycles of an operand's loads with their latencies, depth of its buffer (0: no loads)
+PORTS = 19  # from here on: cycles of every port alone
+HALF = 1 << 32
+
+
+@compiled
+def dram_cycles(bits: int, num: int, den: int) -> int:
+    """Machine cycles in which the channel moves `bits`: `ceil(bits * num / den)` without overflow."""
+    return bits // den * num - (-(bits % den) * num // den)
+
+
+@compiled
+def time_bound(n: Array, s: Array) -> int:
+    """B in cycles; `n` are numbers of the machine (NUM to KEPT_PORT), `s` the sums of a mapping (DRAM to PORTS)."""
+    num, den, latency = n[NUM], n[DEN], n[LATENCY]
+    last = dram_cycles(s[LAST], num, den) + latency
+    fill = dram_cycles(s[FILL], num, den) + (latency if s[FILL] > 0 else 0)
+    vector = -(-n[FINAL_WORDS] * n[POST_OPS] // n[LANES])
+    ends = max(s[STREAM_FINAL], vector, -(-s[FINAL_BITS] // n[WRITE_PORT]))
+    stretch = ends + max(s[STREAM] - s[STREAM_FINAL], -(-s[PSUM_BITS] // n[WRITE_PORT]))
+    stretch = max(stretch, s[BUS])
+    for i in range(PORTS, s.size):
+        stretch = max(stretch, s[i])
+    loads = max(s[LOADS], -(-s[KEPT_BITS] // n[KEPT_PORT]))
+    exposed = dram_cycles(s[EXPOSED], num, den)
+    serial = 0 if n[OVERLAP] else loads + s[DRAINS]
+    array = stretch + exposed + serial
+    if n[OVERLAP]:
+        array = max(array, loads - s[FIRST_LOAD])
+    found: int = max(dram_cycles(s[DRAM], num, den) + latency, fill + array + last)
+    for i in range(CHAIN, PORTS, 2):
+        if s[i + 1] > 0:
+            found = max(found, (s[i] + stretch + serial) // s[i + 1])
+    return found
+
+
+@compiled
+def _wide(a: int, b: int) -> tuple[int, int]:
+    """The product of two non-negative numbers below 2^63 as (high, low), low below 2^62."""
+    mask = (1 << 31) - 1
+    a1, a0, b1, b0 = a >> 31, a & mask, b >> 31, b & mask
+    low, mid, mid2 = a0 * b0, a1 * b0, a0 * b1
+    carry = (low >> 31) + (mid & mask) + (mid2 & mask)
+    return a1 * b1 + (mid >> 31) + (mid2 >> 31) + (carry >> 31), ((carry & mask) << 31) | (low & mask)
+
+
+@compiled
+def cost_below(a: int, b: int, c: int, d: int) -> bool:
+    """Is a x b < c x d, exactly, for numbers up to 2^63 - 1?
+
+    >>> bool(cost_below(2**62, 3, 3, 2**62)), bool(cost_below(2**62 - 1, 3, 3, 2**62))
+    (False, True)
+    """
+    one, two = float(a) * float(b), float(c) * float(d)
+    if one < two * 0.999999:
+        return True
+    if one > two * 1.000001:
+        return False
+    h1, l1 = _wide(a, b)
+    h2, l2 = _wide(c, d)
+    return h1 < h2 or (h1 == h2 and l1 < l2)
+
+
+def machine_ratio(clock_hz: int, bandwidth: int) -> tuple[int, int]:
+    """Cycles a bit as a reduced fraction."""
+    common = int(np.gcd(clock_hz, bandwidth))
+    return clock_hz // common, bandwidth // common

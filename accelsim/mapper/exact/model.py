@@ -1,0 +1,232 @@
+"""The cost of every mapping in the space as a linear form of the words that arrive at its storage points.
+
+Energy, DRAM bits and the bits over every on-chip port are linear in the arrivals of each point (`traffic.count_point`),
+so their coefficients are found once per machine and problem by asking the energy table and the ports themselves, one
+arrival more at a time. What is left to the compiled search is to count arrivals (`kernel`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from accelsim.arch import Accelerator
+from accelsim.energy import array_traffic, energy_fj
+from accelsim.errors import MappingError
+from accelsim.mapper.exact.space import Slot, slots_of
+from accelsim.mapping import LinkCount
+from accelsim.mapping.legality import tile_words
+from accelsim.mapping.points import Rules, rules_of
+from accelsim.problem import DIMS, Axis, Problem
+
+Ints = NDArray[np.int64]
+WHERE = {dim: i for i, dim in enumerate(DIMS)}
+IRRELEVANT, WORDS, WINDOW, TILES = 0, 1, 2, 3
+FREE = 3  # group of a dim that every operand depends on
+
+
+@dataclass(frozen=True)
+class StoragePoint:
+    """A place where an operand is kept: what arrives there is counted.
+
+    Attributes:
+        bound: number of slots outside its tile. array: it is the PEs. each: arrivals at every PE, not shared reads.
+        retained: False if every step transfers its words again. shared: axes along which one word serves all PEs.
+        whole: words that every changed tile costs, or 0.
+    """
+
+    operand: str
+    parent: str
+    child: str
+    bound: int
+    array: bool = False
+    each: bool = False
+    retained: bool = True
+    shared: tuple[str, ...] = ()
+    whole: int = 0
+
+
+@dataclass(frozen=True)
+class Window:
+    """An input axis over two dims: index `first * stride + second * dilation + offset` in [0, size)."""
+
+    first: int
+    second: int
+    stride: int
+    dilation: int
+    size: int
+    offset: int
+
+
+@dataclass(frozen=True)
+class Model:
+    """A problem on a machine, as the search reads it.
+
+    Attributes:
+        points: storage points; those at the PEs that share words come twice (visits and `each`).
+        coefficients: (resources, points); base: (resources,). Resources: energy (fJ), DRAM bits, then read and write
+            bits of every memory's port.
+        kinds: (points, 10): how a dim enters a point: 0 not at all, 1 as words, 2 through a window, 3 as tiles.
+        groups: (10,): operand (0 Inputs, 1 Weights, 2 Outputs) that does not depend on the dim, 3 if none.
+    """
+
+    problem: Problem
+    arch: Accelerator
+    slots: tuple[Slot, ...]
+    points: tuple[StoragePoint, ...]
+    windows: tuple[Window, ...]
+    coefficients: Ints
+    base: Ints
+    kinds: Ints
+    groups: Ints
+    resident: frozenset[str] = frozenset()
+
+
+OPERAND_NUMBER = {"Inputs": 0, "Weights": 1, "Outputs": 2}
+
+
+def storage_points(problem: Problem, arch: Accelerator, slots: tuple[Slot, ...]) -> tuple[StoragePoint, ...]:
+    """Points of every operand, outer to inner; a retained point at the PEs is followed by its `each` twin."""
+    level = {slot.memory: i for i, slot in enumerate(slots)}
+    stream, inside = len(slots) - 1, len(slots)
+    found = []
+    for operand in problem.operands:
+        whole = arch.array.pes if operand.role == "weight" and arch.array.whole_weight_tiles else 0
+        parent = "DRAM"
+        for memory in arch.chain(operand.name):
+            hold = memory.hold(operand.name)
+            by_pass = hold is not None and hold.at == "pass"
+            bound = stream if by_pass else level[memory.name]
+            found.append(StoragePoint(operand.name, parent, memory.name, bound, whole=whole if by_pass else 0))
+            parent = memory.name
+        stays, shared = operand.name in arch.array.stationary, arch.array.shared(operand.name)
+        found.append(StoragePoint(operand.name, parent, "PE", inside, True, False, stays, shared, whole))
+        if not whole:
+            found.append(StoragePoint(operand.name, parent, "PE", inside, True, True, stays, ()))
+    return tuple(found)
+
+
+def windows_of(problem: Problem) -> tuple[Window, ...]:
+    """Input axes over two dims, or over one with a border; other axes only count words."""
+    found = []
+    for axis in problem.operand("Inputs").axes:
+        if not axis.terms or _plain(axis, problem):
+            continue
+        if len(axis.terms) != 2:
+            raise MappingError(f"an input axis over {len(axis.terms)} dims {axis.dims}: the exact mapper knows two")
+        (one, stride), (two, dilation) = axis.terms
+        found.append(Window(WHERE[one], WHERE[two], stride, dilation, axis.size, axis.offset))
+    return tuple(found)
+
+
+def _plain(axis: Axis, problem: Problem) -> bool:
+    moving = [(d, c) for d, c in axis.terms if problem.bound[d] > 1]
+    if len(moving) > 1 or axis.offset:
+        return False
+    return sum(c * (problem.bound[d] - 1) for d, c in moving) < axis.size
+
+
+def _kinds(problem: Problem, points: tuple[StoragePoint, ...], windows: tuple[Window, ...]) -> Ints:
+    table = np.zeros((len(points), len(DIMS)), np.int64)
+    sliding = {d for w in windows for d in (w.first, w.second)}
+    for number, point in enumerate(points):
+        for dim in problem.operand(point.operand).dims:
+            window = point.operand == "Inputs" and WHERE[dim] in sliding
+            table[number, WHERE[dim]] = WINDOW if window else TILES if point.whole else WORDS
+    return table
+
+
+def _groups(problem: Problem) -> Ints:
+    found = np.full(len(DIMS), FREE, np.int64)
+    for i, dim in enumerate(DIMS):
+        without = [o.name for o in problem.operands if dim not in o.dims]
+        if len(without) > 1 and problem.bound[dim] > 1:
+            raise MappingError(f"dim {dim} moves only one operand: the exact mapper does not know such problems")
+        if without:
+            found[i] = OPERAND_NUMBER[without[0]]
+    return found
+
+
+def link_counts(
+    points: tuple[StoragePoint, ...], arrivals: list[int], final: int, rules: Rules, resident: frozenset[str]
+) -> tuple[LinkCount, ...]:
+    """The counts that so many arrivals make (`traffic.count_point`); `final` are the finished words."""
+    found = []
+    for number, (point, visits) in enumerate(zip(points, arrivals, strict=True)):
+        if point.each:
+            continue
+        visits *= max(1, point.whole)
+        twin = number + 1 < len(points) and points[number + 1].each
+        each = arrivals[number + 1] if twin else visits
+        if point.operand != "Outputs":
+            if point.parent == "DRAM" and point.operand in resident:
+                visits = each = 0
+            found.append(LinkCount(point.operand, point.parent, point.child, visits, each))
+            continue
+        reloads = visits if point.array and rules.psum_first_visit == "read" else visits - final
+        found.append(LinkCount("Outputs", point.parent, point.child, reloads, reloads, each, visits - final, final))
+    return tuple(found)
+
+
+def link_bits(arch: Accelerator, count: LinkCount) -> tuple[int, int]:
+    """Bits read from and written to the parent over a link (as `sim.build.link_bits`, for a whole problem)."""
+    precision = arch.precision
+    if count.operand != "Outputs":
+        return count.reads * precision.read_bits(count.operand), 0
+    accumulates = count.parent != "DRAM" and arch.memory(count.parent).psum_only
+    final = precision.psum_bits if accumulates else precision.output_bits
+    return count.reads * precision.psum_bits, count.psum_writes * precision.psum_bits + count.final_writes * final
+
+
+def kept_operand(arch: Accelerator) -> str | None:
+    """The operand loaded before a pass."""
+    return {"ws": "Weights", "is": "Inputs", "rs": "Weights"}.get(arch.array.dataflow)
+
+
+def resources(counts: tuple[LinkCount, ...], problem: Problem, arch: Accelerator, vector_ops: int) -> list[int]:
+    """Energy (fJ), DRAM bits, then bits read from and written to every memory by the array side."""
+    energy = sum(energy_fj(array_traffic(counts, arch, problem.macs), arch, problem.macs, vector_ops).values())
+    overlap = arch.array.weight_double_buffer and arch.array.dataflow in ("ws", "is")
+    found = [energy, sum(sum(link_bits(arch, c)) for c in counts if c.parent == "DRAM")]
+    for memory in arch.memories:
+        reads = writes = 0
+        for count in counts:
+            if count.parent == memory.name:
+                down, up = link_bits(arch, count)
+                loaded = count.operand == kept_operand(arch) and count.child == "PE"
+                reads += 0 if loaded and not (overlap and len(memory.holds) > 1) else down
+                writes += up
+        found += [reads, writes]
+    return found
+
+
+def model_of(problem: Problem, arch: Accelerator, post_ops: int = 0, resident: frozenset[str] = frozenset()) -> Model:
+    """The linear model of a problem on a machine.
+
+    Raises:
+        MappingError: the problem has an index form that the search does not know.
+    """
+    slots = slots_of(arch, problem)
+    points = storage_points(problem, arch, slots)
+    rules, final = rules_of(arch), output_words(problem)
+    ops = post_ops * final
+
+    def cost(arrivals: list[int]) -> Ints:
+        counts = link_counts(points, arrivals, final, rules, resident)
+        return np.array(resources(counts, problem, arch, ops), np.int64)
+
+    zero = [0] * len(points)
+    base = cost(zero)
+    columns = [cost([int(i == p) for i in range(len(points))]) - base for p in range(len(points))]
+    windows = windows_of(problem)
+    return Model(
+        problem, arch, slots, points, windows, np.stack(columns, 1), base, _kinds(problem, points, windows),
+        _groups(problem), resident,
+    )  # fmt: skip
+
+
+def output_words(problem: Problem) -> int:
+    """Words of the output that the problem writes."""
+    return tile_words(problem.output, problem.bound)

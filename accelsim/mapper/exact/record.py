@@ -1,0 +1,66 @@
+"""The one argument of all compiled functions: a record with fields of fixed size, so that they compile once and soon.
+
+A numpy record is passed by address; a tuple of arrays would be passed piece by piece and take minutes to compile.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+Record = Any
+Array = Any
+
+NDIM = 10
+SLOTS, POINTS, WINDOWS, HOLDS, MEMORIES = 9, 24, 3, 16, 7
+RESOURCES = 2 + 2 * MEMORIES
+KEEP = 48  # mappings remembered for simulation
+TABLE = 1 << 15  # entries of the table of window sums
+MARKS = 1 << 16  # longest window axis
+
+_FIELDS: dict[str, tuple[int, ...]] = {
+    # sizes in use
+    "slots": (), "points": (), "sliding": (), "held": (), "memories": (), "resources": (),
+    # the problem
+    "bounds": (NDIM,), "group": (NDIM,),
+    "windows": (WINDOWS, 6),  # first, second dim, stride, dilation, size, offset
+    # the places
+    "allowed": (SLOTS, NDIM), "exact_order": (SLOTS,), "before": (SLOTS, NDIM, NDIM), "last": (SLOTS,),
+    "stream_order": (NDIM,), "limited": (),
+    # storage points
+    "operand": (POINTS,), "boundary": (POINTS,), "inside": (POINTS, 4),  # array, each, shared along rows, columns
+    "kinds": (POINTS, NDIM), "outer": (POINTS, 3),  # filled from DRAM, depth of its buffer, bits of a word there
+    "in_words": (POINTS,),  # 1 if it counts words, 0 if whole tiles
+    # cost
+    "coefficients": (RESOURCES, POINTS), "base": (RESOURCES,), "numbers": (9,), "machine": (12,),
+    "ports": (MEMORIES, 2), "roles": (4,),
+    # capacity: memory, operand, boundary, depth, bits, whole words, psum bits, inner boundary, retained inside
+    "holds": (HOLDS, 9), "capacity": (MEMORIES,),
+    "halo": (), "imperfect": (), "goal": (),
+    # the core at hand
+    "core": (), "row": (NDIM,), "col": (NDIM,), "diagonal": (NDIM,), "pe": (NDIM,), "extent": (NDIM,),
+    "fixed": (POINTS,), "least": (POINTS,), "window_key": (WINDOWS,),
+    # the node at hand
+    "ext": (SLOTS + 1, NDIM), "left": (SLOTS + 1, NDIM), "order": (SLOTS, NDIM), "length": (SLOTS,),
+    "arrived": (POINTS,), "entered": (POINTS,), "low": (POINTS,), "use": (RESOURCES,),
+    "sums": (19 + 2 * MEMORIES,), "passes": (6,), "cur": (NDIM,), "digits": (6,), "share": (2,),
+    # where the descent stands in each slot: boxes of the pool, the order being tried, the slot's loops
+    "cursor": (SLOTS,), "end": (SLOTS,), "turn": (SLOTS,), "line": (SLOTS, NDIM), "dims": (SLOTS, NDIM),
+    "loops": (SLOTS,),
+    # progress
+    "nodes": (), "evaluated": (), "most": (), "stopped": (), "kept_count": (),
+    "best": (2,), "limit": (2,), "best_pair": (2,), "wide": (),
+    "kept": (KEEP, 6), "kept_ext": (KEEP, SLOTS + 1, NDIM), "kept_order": (KEEP, SLOTS, NDIM),
+    "kept_length": (KEEP, SLOTS), "kept_core": (KEEP,),
+    # sums over window tiles that are known, and marks for index sets
+    "keys": (TABLE, 3), "values": (TABLE, 2), "union": (MARKS,), "fresh": (MARKS,), "was": (MARKS,), "stamp": (),
+}  # fmt: skip
+LAYOUT = np.dtype([(name, np.int64, shape) for name, shape in _FIELDS.items()])
+
+
+def new_record() -> Record:
+    """A record of zeros with empty tables."""
+    record = np.zeros(1, LAYOUT)[0]
+    record["keys"][:] = -1
+    return record

@@ -1,0 +1,95 @@
+"""The exact search of one problem on one machine: bounds of all cores, descent, and what was proven.
+
+Importing this module compiles the search or loads it from its cache.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from accelsim.errors import MappingError
+from accelsim.mapper.exact.branch import core_bounds, search_cores
+from accelsim.mapper.exact.context import Task, mapping_of, smallest_mapping, task_of
+from accelsim.mapper.exact.model import model_of
+from accelsim.mapper.exact.record import Array
+from accelsim.mapper.exact.search import NO_LIMIT, Candidate, Found, Request, objective_cost
+from accelsim.mapper.exact.space import cores_of
+from accelsim.mapping.legality import problems_with
+
+
+class Search:
+    """A search that can be run again with a wider goal."""
+
+    def __init__(self, request: Request) -> None:
+        self.request = request
+        model = model_of(request.problem, request.arch, request.post_ops, request.resident)
+        cores = cores_of(request.problem, request.arch, request.limit, request.imperfect)
+        self.task: Task = task_of(
+            model, cores, request.objective, request.post_ops, request.limit, request.imperfect, request.whole,
+            request.max_evaluations,
+        )  # fmt: skip
+        self.bounds: Array = np.zeros((cores.size, 2), np.int64)
+        core_bounds(self.task.record, self.task.cores, self.task.tables, self.task.keys, self.bounds)
+        self.order = self._sorted()
+
+    def _sorted(self) -> Array:
+        """Cores by ascending bound, least energy first among equals."""
+        exact = [objective_cost(self.request.objective, int(e), int(c)) for e, c in self.bounds]
+        return np.array(sorted(range(len(exact)), key=lambda i: (exact[i], int(self.bounds[i, 0]), i)), np.int64)
+
+    def _descend(self) -> int:
+        task = self.task
+        return int(
+            search_cores(task.record, task.cores, task.tables, task.keys, task.trips_ok, self.order, self.bounds)
+        )
+
+    def run(self) -> Found:
+        """The best mapping of the space, proven, or the best after `max_evaluations` with what is proven.
+
+        Raises:
+            MappingError: nothing fits, or nothing was found within `max_evaluations`.
+        """
+        done, r, goal = self._descend(), self.task.record, self.request.objective
+        if r["kept_count"] == 0:
+            if r["stopped"]:
+                raise MappingError(f"no mapping found within {self.request.max_evaluations} evaluations")
+            raise MappingError(self._misfit())
+        energy, cycles = int(r["best_pair"][0]), int(r["best_pair"][1])
+        cost = objective_cost(goal, energy, cycles)
+        bound = cost
+        if r["stopped"] and done < self.order.size:
+            least = self.bounds[self.order[done]]
+            bound = min(cost, objective_cost(goal, int(least[0]), int(least[1])))
+        return Found(
+            tuple(self._kept()), energy, cycles, cost, bound, self.order.size, int(r["nodes"]), int(r["evaluated"])
+        )
+
+    def wider(self, energy_fj: int, cycles: int, evaluations: int) -> tuple[Candidate, ...]:
+        """Mappings whose bound is below this cost, the most promising first, after so many more evaluations."""
+        r, goal = self.task.record, self.request.objective
+        r["wide"], r["kept_count"], r["stopped"] = 1, 0, 0
+        r["limit"] = (1 if goal == "latency" else energy_fj, 1 if goal == "energy" else cycles)
+        r["most"] = min(int(r["nodes"]) + int(r["evaluated"]) + evaluations, NO_LIMIT)
+        self._descend()
+        return tuple(self._kept())
+
+    def _kept(self) -> Iterator[Candidate]:
+        """One mapping per (promise, energy, cycles), the most promising first."""
+        r = self.task.record
+        kept = [[int(v) for v in row] for row in r["kept"][: int(r["kept_count"])]]
+        seen = set()
+        for i in sorted(range(len(kept)), key=lambda i: (kept[i][0] * kept[i][1], kept[i][4])):
+            promise, energy, cycles = kept[i][0] * kept[i][1], kept[i][2], kept[i][3]
+            if (promise, energy, cycles) in seen:
+                continue
+            seen.add((promise, energy, cycles))
+            place = (int(r["kept_core"][i]), r["kept_ext"][i], r["kept_order"][i], r["kept_length"][i])
+            yield Candidate(mapping_of(self.task, *place), energy, cycles)
+
+    def _misfit(self) -> str:
+        """Why even the smallest tiles do not fit."""
+        extents = self.task.cores[:, 4].astype(float).prod(axis=1)
+        wrong = problems_with(smallest_mapping(self.task, int(extents.argmin())), self.request.arch)
+        return "; ".join(wrong) if wrong else "no mapping satisfies the constraint"

@@ -1,0 +1,77 @@
+"""What is asked of the exact search and what it answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from accelsim.arch import Accelerator
+from accelsim.mapping import Mapping
+from accelsim.mapping.constraint import ANYTHING, Constraint
+from accelsim.problem import Problem
+
+NO_LIMIT = 1 << 62
+NONE: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is searched.
+
+    Attributes:
+        post_ops: vector operations on every finished word. limit: what mappings may look like.
+        imperfect: the tile of the first memory may be any number of folds.
+        max_evaluations: boxes and mappings evaluated at most; the same number always finds the same.
+        whole, resident: operands that stay whole in their outermost memory, and are there at the start.
+    """
+
+    problem: Problem
+    arch: Accelerator
+    objective: str = "edp"
+    post_ops: int = 0
+    limit: Constraint = field(default_factory=lambda: ANYTHING)
+    imperfect: bool = False
+    max_evaluations: int = NO_LIMIT
+    whole: frozenset[str] = NONE
+    resident: frozenset[str] = NONE
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A mapping with its exact energy (fJ) and latency bound (cycles)."""
+
+    mapping: Mapping
+    energy_fj: int
+    cycles: int
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a search found.
+
+    Attributes:
+        best: mappings worth simulating, the most promising first.
+        energy_fj, cycles: of the mapping with the least objective. cost: its objective (fJ, cycles, or their product).
+        bound: no mapping of the space costs less; equal to `cost` if proven optimal.
+        cores, boxes, evaluated: cores of the space, boxes bounded, mappings evaluated completely.
+    """
+
+    best: tuple[Candidate, ...]
+    energy_fj: int
+    cycles: int
+    cost: int
+    bound: int
+    cores: int
+    boxes: int
+    evaluated: int
+
+    @property
+    def proven(self) -> bool:
+        """True if nothing in the space is better."""
+        return self.bound == self.cost
+
+
+def objective_cost(objective: str, energy_fj: int, cycles: int) -> int:
+    """The objective as an exact integer."""
+    if objective == "energy":
+        return energy_fj
+    return cycles * (energy_fj if objective == "edp" else 1)

@@ -1,0 +1,228 @@
+"""Compiled: sums over the tiles of one dim or one window axis, as `traffic.factors` defines them.
+
+Everything here returns the pair (T, K): words of the tiles at the steps where a loop advances, and those of them that
+were there before. A window axis is summed tile by tile once and remembered in a table.
+"""
+
+from __future__ import annotations
+
+from accelsim.jit import compiled
+from accelsim.mapper.exact.record import TABLE, Array, Record
+
+PROBES = 16
+
+
+@compiled
+def plain_pair(
+    kind: int, b: int, child: int, out: int, adv: bool, advext: int, copies: int, step: int
+) -> tuple[int, int]:
+    """(T, K) of a dim that does not enter (kind 0, on `copies` PEs that do not share), as words (1) or as tiles (3)."""
+    spans = -(-b // out)
+    last = (spans - 1) * out
+    count, tail = spans, 1
+    if adv:
+        count -= -(-b // advext)
+        if last % advext == 0:
+            tail = 0
+    if count <= 0:
+        return 0, 0
+    full = count - tail
+    left = b - last
+    if kind == 0:
+        if copies == 1:
+            return count, count
+        here = min(copies, -(-left // step))
+        total = full * copies + tail * here
+        if adv:
+            return total, total
+        before = min(copies, -(-(left - (left - 1) // child * child) // step))
+        return total, full * copies + tail * min(here, before)
+    size, edge = child, min(child, left)
+    if kind == 3:
+        size, edge = 1, 1
+    total = full * size + tail * edge
+    kept = 0
+    if not adv:
+        if out <= child:
+            kept += full * size
+        if left <= child:
+            kept += tail * edge
+    return total, kept
+
+
+@compiled
+def _mark_old(r: Record, w: int, b1: int, b2: int, s1: int, s2: int) -> int:
+    """Mark in `was` what one PE held with its tile at s1, s2; how many words."""
+    c1, c2, size, offset = r.windows[w, 2], r.windows[w, 3], r.windows[w, 4], r.windows[w, 5]
+    r.stamp += 1
+    held, stamp = 0, r.stamp
+    for i in range(min(r.digits[2], b1 - s1)):
+        for j in range(min(r.digits[5], b2 - s2)):
+            at = (s1 + i) * c1 + (s2 + j) * c2 + offset
+            if 0 <= at < size and r.was[at] != stamp:
+                r.was[at] = stamp
+                held += 1
+    return held
+
+
+@compiled
+def _same(r: Record, w: int, s1: int, s2: int, n1: int, n2: int, held: int) -> bool:
+    """Is the set of this tile the one just marked in `was`? Both have `held` members then, all of them marked."""
+    found, stamp = 0, r.stamp
+    for i in range(n1):
+        for j in range(n2):
+            at = (s1 + i) * r.windows[w, 2] + (s2 + j) * r.windows[w, 3] + r.windows[w, 5]
+            if 0 <= at < r.windows[w, 4]:
+                if r.was[at] != stamp and r.was[at] != -stamp:
+                    return False
+                if r.was[at] == stamp:
+                    r.was[at] = -stamp
+                    found += 1
+    return found == held
+
+
+@compiled
+def window_cell(
+    r: Record, w: int, b1: int, b2: int, s1: int, s2: int, o1: int, o2: int, old: bool, reuse: bool
+) -> tuple[int, int]:
+    """(|U|, |U minus D|) of tiles beginning at s1, s2 after o1, o2, summed over PEs that do not share.
+
+    `r.digits`: per dim trips along rows, along columns, extent in a PE; `r.share`: rows, columns share words.
+    """
+    c1, c2, size, offset = r.windows[w, 2], r.windows[w, 3], r.windows[w, 4], r.windows[w, 5]
+    k1, e1, r2, k2, e2 = r.digits[1], r.digits[2], r.digits[3], r.digits[4], r.digits[5]
+    rows, cols = r.digits[0] * r2, k1 * k2
+    far_rows, near_rows = (1, rows) if r.share[0] else (rows, 1)
+    far_cols, near_cols = (1, cols) if r.share[1] else (cols, 1)
+    total = kept = 0
+    for far in range(far_rows * far_cols):
+        r.stamp += 1
+        here = r.stamp
+        union = fresh = 0
+        for near in range(near_rows * near_cols):
+            row = far // far_cols + near // near_cols
+            col = far % far_cols + near % near_cols
+            d1 = (row // r2) * e1 * k1 + (col // k2) * e1
+            d2 = (row % r2) * e2 * k2 + (col % k2) * e2
+            n1, n2 = min(e1, b1 - s1 - d1), min(e2, b2 - s2 - d2)
+            if n1 <= 0 or n2 <= 0:
+                continue
+            same = False
+            if old:
+                held = _mark_old(r, w, b1, b2, o1 + d1, o2 + d2)
+                if not reuse:
+                    same = _same(r, w, s1 + d1, s2 + d2, n1, n2, held)
+            for i in range(n1):
+                for j in range(n2):
+                    at = (s1 + d1 + i) * c1 + (s2 + d2 + j) * c2 + offset
+                    if at < 0 or at >= size:
+                        continue
+                    if r.union[at] != here:
+                        r.union[at] = here
+                        union += 1
+                    if old and r.fresh[at] != here and not (r.was[at] == r.stamp if reuse else same):
+                        r.fresh[at] = here
+                        fresh += 1
+        total += union
+        kept += union - fresh if old else 0
+    return total, kept
+
+
+@compiled
+def _sum_cells(
+    r: Record, w: int, b1: int, b2: int, t1: int, t2: int, out1: int, out2: int, adv: int, advext: int, reuse: bool
+) -> tuple[int, int]:
+    """The sums of `window_pair`, tile by tile."""
+    total = kept = 0
+    if adv == 3:
+        return window_cell(r, w, b1, b2, 0, 0, 0, 0, False, reuse)
+    for s1 in range(0, b1, out1):
+        if adv == 1 and s1 % advext == 0:
+            continue
+        o1 = s1 - t1 if adv == 1 else s1 + (min(out1, b1 - s1) - 1) // t1 * t1
+        for s2 in range(0, b2, out2):
+            if adv == 2 and s2 % advext == 0:
+                continue
+            o2 = s2 - t2 if adv == 2 else s2 + (min(out2, b2 - s2) - 1) // t2 * t2
+            one, two = window_cell(r, w, b1, b2, s1, s2, o1, o2, True, reuse)
+            total += one
+            kept += two
+    return total, kept
+
+
+@compiled
+def window_pair(
+    r: Record, key: int, w: int, t1: int, t2: int, out1: int, out2: int, adv: int, advext: int, reuse: bool
+) -> tuple[int, int]:
+    """(T, K) of a window axis: child tiles t1 x t2, spans out1 x out2, dim `adv` (1, 2 or 0 for neither) advances.
+
+    `key` names the axis, digits and sharing; `adv` 3 asks for the first tile alone.
+    """
+    high = key | (t1 << 20) | (t2 << 40)
+    low = out1 | (out2 << 20) | (adv << 36) | (advext << 38)
+    b1, b2 = r.bounds[r.windows[w, 0]], r.bounds[r.windows[w, 1]]
+    region = b1 | (b2 << 31)
+    slot = ((high * 0x9E3779B97F4A7C1) ^ (low * 0x2545F4914F6CDD1) ^ (region * 0x1B873593)) >> 13
+    at = slot & (TABLE - 1)
+    for probe in range(PROBES):
+        at = (slot + probe) & (TABLE - 1)
+        if r.keys[at, 0] == high and r.keys[at, 1] == low and r.keys[at, 2] == region:
+            return r.values[at, 0], r.values[at, 1]
+        if r.keys[at, 0] == -1:
+            break
+    total, kept = _sum_cells(r, w, b1, b2, t1, t2, out1, out2, adv, advext, reuse)
+    if r.keys[at, 0] == -1:
+        r.keys[at, 0], r.keys[at, 1], r.keys[at, 2] = high, low, region
+        r.values[at, 0], r.values[at, 1] = total, kept
+    return total, kept
+
+
+@compiled
+def needed(r: Record, w: int) -> int:
+    """Words of a window axis that the problem touches at all."""
+    b1, b2 = r.bounds[r.windows[w, 0]], r.bounds[r.windows[w, 1]]
+    _memory_digits(r, b1, b2)
+    return window_pair(r, w, w, b1, b2, b1, b2, 3, 0, True)[0]
+
+
+@compiled
+def _memory_digits(r: Record, t1: int, t2: int) -> None:
+    """One memory holds the tile."""
+    r.digits[:] = 1
+    r.share[:] = 0
+    r.digits[2], r.digits[5] = t1, t2
+
+
+@compiled
+def unit_pair(r: Record, p: int, unit: int, child: Array, cur: Array, dim: int, advext: int) -> tuple[int, int]:
+    """(T, K) of one dim (unit < 10) or window (unit - 10) of a point when the loop over `dim` advances.
+
+    `child`: extents of the point's tile. `cur`: extents inside the loop. `dim` -1: all steps, -2: the first tile.
+    """
+    array = r.inside[p, 0] == 1
+    if unit < 10:
+        d, kind = unit, r.kinds[p, unit]
+        copies, step = 1, 1
+        if array and kind == 0:
+            apart_row, apart_col = r.inside[p, 2] == 0, r.inside[p, 3] == 0
+            step = r.pe[d]
+            copies = (r.row[d] if apart_row else 1) * (r.col[d] if apart_col else 1)
+            if apart_row or apart_col:
+                copies *= r.diagonal[d]
+            if apart_row and not apart_col:
+                step *= r.col[d]
+        return plain_pair(kind, r.bounds[d], min(child[d], r.bounds[d]), cur[d], d == dim, advext, copies, step)
+    w = unit - 10
+    d1, d2 = r.windows[w, 0], r.windows[w, 1]
+    t1, t2 = min(child[d1], r.bounds[d1]), min(child[d2], r.bounds[d2])
+    key = w
+    if array:
+        r.digits[0], r.digits[1], r.digits[2] = r.row[d1], r.col[d1], r.pe[d1]
+        r.digits[3], r.digits[4], r.digits[5] = r.row[d2], r.col[d2], r.pe[d2]
+        r.share[0], r.share[1] = r.inside[p, 2], r.inside[p, 3]
+        key = w | (r.window_key[w] << 2) | ((p + 1) << 15)
+    else:
+        _memory_digits(r, t1, t2)
+    which = 1 if dim == d1 else 2 if dim == d2 else 3 if dim == -2 else 0
+    moved = advext if which == 1 or which == 2 else 0
+    return window_pair(r, key, w, t1, t2, cur[d1], cur[d2], which, moved, array or r.halo == 1)
