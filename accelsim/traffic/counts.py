@@ -40,6 +40,12 @@ def _arrivals(mapping: Mapping, nests: list[AxisNest], position: int, retained: 
     return words
 
 
+def arrivals_at(mapping: Mapping, operand: Operand, point: Point, position: int, factors: Factors) -> int:
+    """Words that enter the PEs (reads shared by wires count once) at the advances of the first `position` loops."""
+    nests = axis_nests(mapping, operand, point.position, point.shared, True)
+    return _arrivals(mapping, nests, position, point.retained, factors)
+
+
 def stored_words(operand: Operand, mapping: Mapping) -> int:
     """Words of the operand that the problem touches at all (compulsory traffic)."""
     full = {dim: (0, bound) for dim, bound in mapping.problem.bounds}

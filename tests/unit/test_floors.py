@@ -25,6 +25,7 @@ FLOORS = [
     {"lookup"},
     {"residency"},
     {"plan"},
+    {"atlas"},
     {"compat"},
     {"pipeline"},
     {"proof", "sweep", "validate", "bench", "explain"},

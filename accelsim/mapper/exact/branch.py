@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from accelsim.jit import compiled
-from accelsim.mapper.exact.cost import cost_below
 from accelsim.mapper.exact.kernel import exact_points, fits, guess, lower, set_core, spend
 from accelsim.mapper.exact.latency import bound_of, burst_estimate
 from accelsim.mapper.exact.record import KEEP, NDIM, Array, Record
+from accelsim.timing.bound import cost_below
 
 
 @compiled
@@ -332,11 +332,11 @@ def core_bounds(r: Record, cores: Array, tables: Array, keys: Array, out: Array)
 def search_cores(
     r: Record, cores: Array, tables: Array, keys: Array, trips_ok: Array, order: Array, bounds: Array
 ) -> int:
-    """Search cores in the given order (ascending bounds) until none can hold anything better; how many were done."""
+    """Search the cores that may hold something better, in the given order; how many were done when it stopped."""
     for at in range(len(order)):
         number = order[at]
         if not _below(r, bounds[number, 0], bounds[number, 1]):
-            return at
+            continue
         set_core(r, number, cores, tables, keys)
         search_core(r, trips_ok)
         if r.stopped:

@@ -7,15 +7,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from accelsim.errors import MappingError
-from accelsim.mapper.exact import cost
 from accelsim.mapper.exact.kernel import fill_tables
-from accelsim.mapper.exact.model import OPERAND_NUMBER, TILES, Model, StoragePoint, kept_operand, output_words
+from accelsim.mapper.exact.model import OPERAND_NUMBER, TILES, Model, StoragePoint, output_words
 from accelsim.mapper.exact.record import MARKS, NDIM, POINTS, SLOTS, Array, Record, new_record
 from accelsim.mapper.exact.space import Cores
 from accelsim.mapping import Loop, Mapping, TileLevel
 from accelsim.mapping.constraint import ANYTHING, Constraint, Order
 from accelsim.mapping.types import Kind
 from accelsim.problem import DIMS
+from accelsim.timing.sums import KEPT, numbers_of
 
 KINDS = {"systolic": 0, "spatial": 1, "mesh": 2, "row_stationary": 3}
 FLOWS = {"ws": 0, "is": 1, "os": 2, "rs": 3}
@@ -60,46 +60,19 @@ def _index(points: tuple[StoragePoint, ...], operand: str | None) -> int:
     return found[0] if found else -1
 
 
-def _load_point(model: Model) -> tuple[StoragePoint, Array]:
-    """Rows of stationary words loaded: weights counted once a column (systolic ws); it costs nothing itself."""
-    kinds = np.zeros((1, NDIM), np.int64)
-    weights = model.problem.operand("Weights")
-    for i, dim in enumerate(DIMS):
-        if dim in weights.dims:
-            kinds[0, i] = 3 if dim == "M" or model.arch.array.whole_weight_tiles else 1
-    return StoragePoint("Weights", "array", "loads", len(model.slots), True), kinds
-
-
-def _numbers(model: Model, post_ops: int) -> tuple[Array, Array]:
-    arch, precision = model.arch, model.arch.precision
-    array = arch.array
-    num, den = cost.machine_ratio(arch.clock_hz, arch.dram.bandwidth_bits_per_s)
-    overlap = array.weight_double_buffer and array.dataflow in ("ws", "is")
-    outputs = model.points[_index(model.points, "Outputs")]
-    kept = _index(model.points, kept_operand(arch))
-
-    def port(name: str, write: bool) -> int:
-        if name == "DRAM":
-            return 1 << 40
-        memory = arch.memory(name)
-        return memory.write_bits_per_cycle if write else memory.read_bits_per_cycle
-
-    parent = outputs.parent
-    accumulates = parent != "DRAM" and arch.memory(parent).psum_only
-    final_bits = precision.psum_bits if accumulates else precision.output_bits
-    kept_port = port(model.points[kept].parent, False) if kept >= 0 else 1
-    numbers = [
-        num, den, arch.dram.latency_cycles, int(overlap), arch.vector.lanes, post_ops, output_words(model.problem),
-        port(parent, True), kept_port,
-    ]  # fmt: skip
+def _machine(model: Model) -> Array:
+    """What `latency` asks of the array."""
+    arch, precision, array = model.arch, model.arch.precision, model.arch.array
+    parent = arch.chain("Outputs")[-1]
+    final_bits = precision.psum_bits if parent.psum_only else precision.output_bits
     buses = [array.bus(o) for o in ("Weights", "Inputs", "Outputs")] if array.kind == "row_stationary" else [1, 1, 1]
-    kept_bits = precision.read_bits(kept_operand(arch) or "Weights")
-    whole = model.points[kept].whole if kept >= 0 else 0
-    machine = [
+    kept = KEPT.get(array.dataflow)
+    at = _index(model.points, kept)
+    return _ints([
         KINDS[array.kind], FLOWS[array.dataflow], array.rows, int(array.early_exit), int(array.whole_weight_tiles),
-        *buses, precision.psum_bits, final_bits, kept_bits, whole,
-    ]  # fmt: skip
-    return _ints(numbers), _ints(machine)
+        *buses, precision.psum_bits, final_bits, precision.read_bits(kept or "Weights"),
+        model.points[at].whole if at >= 0 else 0,
+    ])  # fmt: skip
 
 
 def _window_keys(model: Model, cores: Cores) -> Array:
@@ -159,6 +132,11 @@ def _trips_ok(model: Model, limit: Constraint) -> Array:
     return table
 
 
+def _forced(model: Model) -> int:
+    """The dim that lies whole in every stream (`rs`: Q), or -1."""
+    return DIMS.index("Q") if model.arch.array.dataflow == "rs" else -1
+
+
 def _stream_order(dims: str) -> Array:
     places = [DIMS.index(d) for d in dims]
     return _ints(places + [-1] * (NDIM - len(places)))
@@ -187,9 +165,9 @@ def _counts_words(kinds: Array) -> Array:
     return _ints([not (row == TILES).any() for row in kinds])
 
 
-def _fill(record: Record, model: Model, points: tuple[StoragePoint, ...], kinds: Array) -> None:
+def _fill(record: Record, model: Model) -> None:
     """Everything that does not depend on the objective or a constraint."""
-    arch, bound = model.arch, model.problem.bound
+    arch, bound, points, kinds = model.arch, model.problem.bound, model.points, model.kinds
     sizes = {"slots": len(model.slots), "points": len(points), "sliding": len(model.windows),
              "memories": len(arch.memories), "resources": model.base.size, "halo": int(arch.halo_reuse)}  # fmt: skip
     for name, value in sizes.items():
@@ -204,8 +182,7 @@ def _fill(record: Record, model: Model, points: tuple[StoragePoint, ...], kinds:
         "outer": _outer(model), "coefficients": model.coefficients, "base": model.base,
         "capacity": [memory.capacity_bits for memory in arch.memories],
         "ports": [[m.read_bits_per_cycle, m.write_bits_per_cycle] for m in arch.memories],
-        "roles": [_index(model.points, kept_operand(arch)), _index(model.points, "Outputs"),
-                  _index(model.points, "Inputs"), len(points) - 1],
+        "roles": [_index(points, KEPT.get(arch.array.dataflow)), _index(points, "Outputs"), _index(points, "Inputs")],
         "stream_order": _stream_order(model.slots[-1].dims),
     }  # fmt: skip
     for name, values in rows.items():
@@ -223,24 +200,26 @@ def task_of(
     Raises:
         MappingError: the machine or the problem is larger than the search's tables.
     """
-    load, load_kinds = _load_point(model)
-    points, kinds = (*model.points, load), np.concatenate([model.kinds, load_kinds])
+    points = model.points
     if len(points) > POINTS or len(model.slots) > SLOTS - 1 or any(w.size >= MARKS for w in model.windows):
         raise MappingError(f"{model.arch.name}: more memories or a longer axis than the exact mapper has room for")
     record = new_record()
-    _fill(record, model, points, kinds)
+    _fill(record, model)
     exact = _exact_orders(model)
     before, last = _orders(model, limit, exact)
-    numbers, machine = _numbers(model, post_ops)
-    for name, values in {"numbers": numbers, "machine": machine, "exact_order": exact, "before": before, "last": last,
-                         "allowed": _allowed(model, whole)}.items():  # fmt: skip
+    numbers = numbers_of(model.arch, post_ops, output_words(model.problem))
+    for name, values in {"numbers": numbers, "machine": _machine(model), "exact_order": exact, "before": before,
+                         "last": last, "allowed": _allowed(model, whole)}.items():  # fmt: skip
         _put(record, name, values)
     huge = np.iinfo(np.int64).max
-    for name, value in {"goal": GOALS[objective], "imperfect": int(imperfect), "most": most, "best": huge,
-                        "limit": huge, "limited": int(limit != ANYTHING)}.items():  # fmt: skip
+    scalars = {
+        "goal": GOALS[objective], "imperfect": int(imperfect), "forced": _forced(model), "most": most, "best": huge,
+        "limit": huge, "limited": int(limit != ANYTHING),
+    }  # fmt: skip
+    for name, value in scalars.items():
         record[name] = value
     factors = np.stack([cores.row, cores.col, cores.diagonal, cores.pe, cores.extent], axis=1)
-    tables, keys = np.zeros((cores.size, 2, len(points)), np.int64), _window_keys(model, cores)
+    tables, keys = np.zeros((cores.size, 3, len(points)), np.int64), _window_keys(model, cores)
     fill_tables(record, factors, tables, keys, _ints([p.retained for p in points]))
     return Task(model, record, factors, tables, keys, _trips_ok(model, limit), model.resident)
 

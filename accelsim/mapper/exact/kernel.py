@@ -77,7 +77,7 @@ def order_free(r: Record, p: int) -> int:
 
 @compiled
 def set_core(r: Record, number: int, cores: Array, tables: Array, keys: Array) -> None:
-    """Take up a core: its factors (cores, 5, 10), arrivals known of it (cores, 2, points), keys of its windows."""
+    """Take up a core: its factors (cores, 5, 10), arrivals known of it (cores, 3, points), keys of its windows."""
     r.core = number
     for d in range(NDIM):
         r.row[d], r.col[d], r.diagonal[d] = cores[number, 0, d], cores[number, 1, d], cores[number, 2, d]
@@ -85,14 +85,14 @@ def set_core(r: Record, number: int, cores: Array, tables: Array, keys: Array) -
         r.left[0, d] = -(-r.bounds[d] // r.extent[d])
         r.ext[0, d] = r.bounds[d]
     for p in range(r.points):
-        r.fixed[p], r.least[p] = tables[number, 0, p], tables[number, 1, p]
+        r.fixed[p], r.least[p], r.words[p] = tables[number, 0, p], tables[number, 1, p], tables[number, 2, p]
     for w in range(r.sliding):
         r.window_key[w] = keys[number, w]
 
 
 @compiled
 def fill_tables(r: Record, cores: Array, tables: Array, keys: Array, retained: Array) -> None:
-    """Per core and point: arrivals that no loop changes (-1 if loops do), and the least there can be."""
+    """Per core and point: arrivals that no loop changes (-1 if loops do), the least there can be, its words once."""
     for number in range(cores.shape[0]):
         set_core(r, number, cores, tables, keys)
         for p in range(r.points):
@@ -106,7 +106,26 @@ def fill_tables(r: Record, cores: Array, tables: Array, keys: Array, retained: A
                 for w in range(r.sliding):
                     least *= needed(r, w)
             tables[number, 0, p] = -1 if retained[p] else order_free(r, p)
-            tables[number, 1, p] = least
+            tables[number, 2, p] = least
+            tables[number, 1, p] = max(least, _behind_stream(r, p, least))
+
+
+@compiled
+def _behind_stream(r: Record, p: int, words: int) -> int:
+    """Least arrivals at the PEs when a stream that must be there (`rs`: over Q) moves the operand in every pass.
+
+    Loops that the operand does not depend on all lie outside that stream, so each of their trips brings it in again,
+    but for the words of one step that the PEs still hold.
+    """
+    op = r.operand[p]
+    if r.inside[p, 0] == 0 or op == 1 or r.forced < 0 or r.bounds[r.forced] <= r.extent[r.forced]:
+        return words
+    times = 1
+    for d in range(NDIM):
+        if r.group[d] == op:
+            times *= -(-r.bounds[d] // r.extent[d])
+    held = 0 if op == 2 else tile_size(r, op, r.extent)
+    return times * words - (times - 1) * held
 
 
 @compiled
@@ -221,7 +240,7 @@ def lower(r: Record, bound: int) -> None:
         else:
             r.low[p] = r.least[p]
             if r.operand[p] != 0 and (bound == 1 or r.imperfect == 0):
-                r.low[p] *= reloads(r, p, bound)
+                r.low[p] = max(r.low[p], r.words[p] * reloads(r, p, bound))
     for p in range(r.points):
         if r.boundary[p] > bound and r.fixed[p] < 0 and r.in_words[p]:
             top = top0 if r.operand[p] == 0 else top1 if r.operand[p] == 1 else top2
@@ -241,8 +260,7 @@ def guess(r: Record, k: int) -> None:
             r.low[p] = r.least[p]
             if counts:
                 times = reloads(r, p, k + 1)
-                if r.operand[p] != 0:
-                    r.low[p] *= times
-                elif times > 1:
-                    tile = tile_size(r, 0, r.ext[k + 1])
-                    r.low[p] = max(r.low[p], times * r.low[p] - (times - 1) * tile)
+                again = times * r.words[p]
+                if r.operand[p] == 0 and times > 1:
+                    again -= (times - 1) * tile_size(r, 0, r.ext[k + 1])
+                r.low[p] = max(r.low[p], again)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from accelsim.jit import compiled
-from accelsim.mapper.exact.cost import dram_cycles, time_bound
 from accelsim.mapper.exact.kernel import first_tile, tile_size
 from accelsim.mapper.exact.record import NDIM, Array, Record
 from accelsim.mapper.exact.windows import unit_pair
+from accelsim.timing.bound import dram_cycles, time_bound
 
 SYSTOLIC, SPATIAL, MESH = 0, 1, 2
 WS, IS, OS, RS = 0, 1, 2, 3
@@ -68,7 +68,8 @@ def bound_of(r: Record, arrived: Array, leaf: bool) -> int:
         passes, rows, cols = r.passes[0], r.passes[1], r.passes[2]
         s[9] = (rows if r.machine[3] else passes * r.machine[2]) + cols - 2 * passes
         if flow == WS:
-            s[8] = arrived[r.roles[3]] * (r.machine[2] if r.machine[4] else 1)
+            words = arrived[r.roles[0]]
+            s[8] = words * r.machine[2] if r.machine[4] else -(-words // _wide(r))
             s[10] = r.machine[2]
     if leaf:
         _edges(r, arrived)
@@ -78,11 +79,18 @@ def bound_of(r: Record, arrived: Array, leaf: bool) -> int:
 
 
 @compiled
-def _output_stationary(r: Record, visits: int, final: int, kind: int) -> None:
-    """Loads of psums and drains: r x c words move in r cycles, and the skew of every pass."""
+def _wide(r: Record) -> int:
+    """Columns spanned by the loops along them."""
     wide = 1
     for d in range(NDIM):
         wide *= r.col[d]
+    return wide
+
+
+@compiled
+def _output_stationary(r: Record, visits: int, final: int, kind: int) -> None:
+    """Loads of psums and drains: r x c words move in r cycles, and the skew of every pass."""
+    wide = _wide(r)
     passes, skew = r.passes[0], r.passes[1] + r.passes[2]
     r.sums[8] = -(-(visits - final) // wide)
     if kind == MESH:

@@ -20,6 +20,8 @@ from accelsim.mapping import LinkCount
 from accelsim.mapping.legality import tile_words
 from accelsim.mapping.points import Rules, rules_of
 from accelsim.problem import DIMS, Axis, Problem
+from accelsim.timing.sums import port_bits
+from accelsim.traffic.bits import link_bits
 
 Ints = NDArray[np.int64]
 WHERE = {dim: i for i, dim in enumerate(DIMS)}
@@ -170,36 +172,11 @@ def link_counts(
     return tuple(found)
 
 
-def link_bits(arch: Accelerator, count: LinkCount) -> tuple[int, int]:
-    """Bits read from and written to the parent over a link (as `sim.build.link_bits`, for a whole problem)."""
-    precision = arch.precision
-    if count.operand != "Outputs":
-        return count.reads * precision.read_bits(count.operand), 0
-    accumulates = count.parent != "DRAM" and arch.memory(count.parent).psum_only
-    final = precision.psum_bits if accumulates else precision.output_bits
-    return count.reads * precision.psum_bits, count.psum_writes * precision.psum_bits + count.final_writes * final
-
-
-def kept_operand(arch: Accelerator) -> str | None:
-    """The operand loaded before a pass."""
-    return {"ws": "Weights", "is": "Inputs", "rs": "Weights"}.get(arch.array.dataflow)
-
-
 def resources(counts: tuple[LinkCount, ...], problem: Problem, arch: Accelerator, vector_ops: int) -> list[int]:
     """Energy (fJ), DRAM bits, then bits read from and written to every memory by the array side."""
     energy = sum(energy_fj(array_traffic(counts, arch, problem.macs), arch, problem.macs, vector_ops).values())
-    overlap = arch.array.weight_double_buffer and arch.array.dataflow in ("ws", "is")
-    found = [energy, sum(sum(link_bits(arch, c)) for c in counts if c.parent == "DRAM")]
-    for memory in arch.memories:
-        reads = writes = 0
-        for count in counts:
-            if count.parent == memory.name:
-                down, up = link_bits(arch, count)
-                loaded = count.operand == kept_operand(arch) and count.child == "PE"
-                reads += 0 if loaded and not (overlap and len(memory.holds) > 1) else down
-                writes += up
-        found += [reads, writes]
-    return found
+    dram = sum(sum(link_bits(arch, c)) for c in counts if c.parent == "DRAM")
+    return [energy, dram, *port_bits(arch, counts)]
 
 
 def model_of(problem: Problem, arch: Accelerator, post_ops: int = 0, resident: frozenset[str] = frozenset()) -> Model:

@@ -27,20 +27,20 @@ _FIELDS: dict[str, tuple[int, ...]] = {
     "windows": (WINDOWS, 6),  # first, second dim, stride, dilation, size, offset
     # the places
     "allowed": (SLOTS, NDIM), "exact_order": (SLOTS,), "before": (SLOTS, NDIM, NDIM), "last": (SLOTS,),
-    "stream_order": (NDIM,), "limited": (),
+    "stream_order": (NDIM,), "limited": (), "forced": (),
     # storage points
     "operand": (POINTS,), "boundary": (POINTS,), "inside": (POINTS, 4),  # array, each, shared along rows, columns
     "kinds": (POINTS, NDIM), "outer": (POINTS, 3),  # filled from DRAM, depth of its buffer, bits of a word there
     "in_words": (POINTS,),  # 1 if it counts words, 0 if whole tiles
     # cost
     "coefficients": (RESOURCES, POINTS), "base": (RESOURCES,), "numbers": (9,), "machine": (12,),
-    "ports": (MEMORIES, 2), "roles": (4,),
+    "ports": (MEMORIES, 2), "roles": (3,),
     # capacity: memory, operand, boundary, depth, bits, whole words, psum bits, inner boundary, retained inside
     "holds": (HOLDS, 9), "capacity": (MEMORIES,),
     "halo": (), "imperfect": (), "goal": (),
     # the core at hand
     "core": (), "row": (NDIM,), "col": (NDIM,), "diagonal": (NDIM,), "pe": (NDIM,), "extent": (NDIM,),
-    "fixed": (POINTS,), "least": (POINTS,), "window_key": (WINDOWS,),
+    "fixed": (POINTS,), "least": (POINTS,), "words": (POINTS,), "window_key": (WINDOWS,),
     # the node at hand
     "ext": (SLOTS + 1, NDIM), "left": (SLOTS + 1, NDIM), "order": (SLOTS, NDIM), "length": (SLOTS,),
     "arrived": (POINTS,), "entered": (POINTS,), "low": (POINTS,), "use": (RESOURCES,),

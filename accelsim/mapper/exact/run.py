@@ -35,9 +35,11 @@ class Search:
         self.order = self._sorted()
 
     def _sorted(self) -> Array:
-        """Cores by ascending bound, least energy first among equals."""
-        exact = [objective_cost(self.request.objective, int(e), int(c)) for e, c in self.bounds]
-        return np.array(sorted(range(len(exact)), key=lambda i: (exact[i], int(self.bounds[i, 0]), i)), np.int64)
+        """Cores by ascending bound (rounded: the descent compares exactly), least energy first among equals."""
+        energy, cycles = self.bounds[:, 0].astype(float), self.bounds[:, 1].astype(float)
+        goal = self.request.objective
+        keys = energy if goal == "energy" else cycles if goal == "latency" else energy * cycles
+        return np.lexsort((self.bounds[:, 0], keys)).astype(np.int64)
 
     def _descend(self) -> int:
         task = self.task
@@ -60,8 +62,8 @@ class Search:
         cost = objective_cost(goal, energy, cycles)
         bound = cost
         if r["stopped"] and done < self.order.size:
-            least = self.bounds[self.order[done]]
-            bound = min(cost, objective_cost(goal, int(least[0]), int(least[1])))
+            left = self.bounds[self.order[done:]]
+            bound = min(cost, *(objective_cost(goal, int(e), int(c)) for e, c in left))
         return Found(
             tuple(self._kept()), energy, cycles, cost, bound, self.order.size, int(r["nodes"]), int(r["evaluated"])
         )

@@ -22,7 +22,6 @@ stream, spreading a dim diagonally other than groups, padding a dim beyond its b
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
 from math import prod
@@ -142,49 +141,73 @@ def _axis(problem: Problem, arch: Accelerator, axis: str, room: int, limit: Cons
     return found
 
 
-def _systolic(problem: Problem, arch: Accelerator, limit: Constraint) -> Iterator[tuple[dict[str, int], ...]]:
-    array = arch.array
-    for row in _axis(problem, arch, "row", array.rows, limit):
-        for col in _axis(problem, arch, "col", array.cols, limit):
-            room = min(array.rows // prod(row.values()), array.cols // prod(col.values()))
-            for groups in least_factors(problem.bound["G"], room):
-                if limit.factor_ok("diagonal", "G", groups):
-                    yield row, col, {"G": groups}, {}
+def _table(choices: list[dict[str, int]]) -> Ints:
+    """Factors by dim, one choice a row: (choices, 10)."""
+    found = np.ones((len(choices), len(DIMS)), np.int64)
+    for number, choice in enumerate(choices):
+        for dim, factor in choice.items():
+            found[number, DIMS.index(dim)] = factor
+    return found
 
 
-def _row_stationary(
-    problem: Problem, arch: Accelerator, limit: Constraint, imperfect: bool
-) -> Iterator[tuple[dict[str, int], ...]]:
+def _systolic(problem: Problem, arch: Accelerator, limit: Constraint) -> Cores:
+    array, groups = arch.array, problem.bound["G"]
+    rows, cols = (_table(_axis(problem, arch, a, n, limit)) for a, n in (("row", array.rows), ("col", array.cols)))
+    room = np.minimum.outer(array.rows // rows.prod(axis=1), array.cols // cols.prod(axis=1))
+    most = int(room.max(initial=1))
+    chosen = [g for g in least_factors(groups, most) if limit.factor_ok("diagonal", "G", g)]
+    least = {n: set(least_factors(groups, n)) for n in np.unique(room).tolist()}
+    parts = []
+    for factor in chosen:
+        fits = np.vectorize(lambda n, f=factor: f in least[n], otypes=[bool])(room)
+        at_row, at_col = np.nonzero(fits)
+        diagonal = np.ones((at_row.size, len(DIMS)), np.int64)
+        diagonal[:, DIMS.index("G")] = factor
+        parts.append((rows[at_row], cols[at_col], diagonal, np.ones_like(diagonal)))
+    return _joined(parts)
+
+
+def _joined(parts: list[tuple[Ints, Ints, Ints, Ints]]) -> Cores:
+    if not parts:
+        none = np.ones((0, len(DIMS)), np.int64)
+        return Cores(none, none, none, none)
+    row, col, diagonal, pe = (np.concatenate([part[k] for part in parts]) for k in range(4))
+    return Cores(row, col, diagonal, pe)
+
+
+def _row_stationary(problem: Problem, arch: Accelerator, limit: Constraint, imperfect: bool) -> Cores:
     array, bound = arch.array, problem.bound
     width, tall = min(bound["S"], array.spad("Inputs").words), min(bound["R"], array.rows)
     choices = {d: least_factors(bound[d], bound[d]) if imperfect else divisors(bound[d]) for d in "CMG"}
     spads = [(operand, array.spad(operand.name).words) for operand in problem.operands]
-    rows = [{**c, "R": tall} for c in _axis(problem, arch, "row", array.rows // tall, limit)]
-    cols = _axis(problem, arch, "col", array.cols, limit)
+    rows = _table([{**c, "R": tall} for c in _axis(problem, arch, "row", array.rows // tall, limit)])
+    cols = _table(_axis(problem, arch, "col", array.cols, limit))
+    at_row, at_col = (part.reshape(-1) for part in np.indices((len(rows), len(cols))))
+    rows, cols = rows[at_row], cols[at_col]
+    bounds, parts = np.array([bound[d] for d in DIMS], np.int64), []
     for c, m, g in product(choices["C"], choices["M"], choices["G"]):
-        pe = {"C": c, "M": m, "G": g, "S": width}
-        extents = {d: pe.get(d, 1) for d in DIMS}
+        inside = {"C": c, "M": m, "G": g, "S": width}
+        extents = {d: inside.get(d, 1) for d in DIMS}
         if any(tile_words(operand, extents) > words for operand, words in spads):
             continue
-        if not all(limit.factor_ok("pe", d, f) for d, f in pe.items()):
+        if not all(limit.factor_ok("pe", d, f) for d, f in inside.items()):
             continue
-        for row, col in product(rows, cols):
-            if all(row.get(d, 1) * col.get(d, 1) * f <= bound[d] or _covers(bound[d], row, col, d, f)
-                   for d, f in (*pe.items(), ("P", 1), ("N", 1))):  # fmt: skip
-                yield row, col, {}, pe
+        pe = np.array([extents[d] for d in DIMS], np.int64)
+        good = _useful(bounds, rows, cols, pe)
+        kept = int(good.sum())
+        parts.append((rows[good], cols[good], np.ones((kept, len(DIMS)), np.int64), np.tile(pe, (kept, 1))))
+    return _joined(parts)
 
 
-def _covers(bound: int, row: dict[str, int], col: dict[str, int], dim: str, pe: int) -> bool:
-    """Does every loop over the dim have work: no factor may be dropped without losing part of the bound."""
-    parts = [row.get(dim, 1), col.get(dim, 1), pe]
-    total = prod(parts)
-    return all(part == 1 or total // part < bound for part in parts) and _outermost_works(bound, parts)
-
-
-def _outermost_works(bound: int, parts: list[int]) -> bool:
-    total = prod(parts)
-    first = next((part for part in parts if part > 1), 1)
-    return (first - 1) * (total // first) < bound
+def _useful(bounds: Ints, rows: Ints, cols: Ints, pe: Ints) -> NDArray[np.bool_]:
+    """Cores in which every loop has work: without one of them the rest would not cover the dim."""
+    total = rows * cols * pe
+    good = np.ones(len(rows), np.bool_)
+    first = np.where(rows > 1, rows, np.where(cols > 1, cols, pe))
+    for part in (rows, cols, np.broadcast_to(pe, rows.shape)):
+        good &= ((part == 1) | (total <= bounds) | (total // part < bounds)).all(axis=1)
+    good &= ((first - 1) * (total // first) < bounds).all(axis=1)
+    return good
 
 
 def cores_of(problem: Problem, arch: Accelerator, limit: Constraint = ANYTHING, imperfect: bool = False) -> Cores:
@@ -193,19 +216,11 @@ def cores_of(problem: Problem, arch: Accelerator, limit: Constraint = ANYTHING, 
     Raises:
         MappingError: the constraint leaves none.
     """
-    if arch.array.dataflow == "rs":
-        every = list(_row_stationary(problem, arch, limit, imperfect))
-    else:
-        every = list(_systolic(problem, arch, limit))
-    if not every:
+    row_stationary = arch.array.dataflow == "rs"
+    found = _row_stationary(problem, arch, limit, imperfect) if row_stationary else _systolic(problem, arch, limit)
+    if found.size == 0:
         raise MappingError(f"no spatial and PE loops on {arch.name} satisfy the constraint")
-    table = np.ones((4, len(every), len(DIMS)), np.int64)
-    where = {dim: i for i, dim in enumerate(DIMS)}
-    for number, parts in enumerate(every):
-        for kind, part in enumerate(parts):
-            for dim, factor in part.items():
-                table[kind, number, where[dim]] = factor
-    return Cores(table[0], table[1], table[2], table[3])
+    return found
 
 
 def ways(trips: int, places: int) -> int:
@@ -219,3 +234,22 @@ def ways(trips: int, places: int) -> int:
     if places == 1:
         return 1
     return sum(ways(trips // d, places - 1) for d in divisors(trips))
+
+
+def tilings(problem: Problem, arch: Accelerator, cores: Cores, imperfect: bool = False) -> int:
+    """Cores times the ways to give every dim's folds to the places that may have them.
+
+    With `imperfect` the folds inside the first memory are any number up to all of them.
+    """
+    slots, total = slots_of(arch, problem), np.ones(cores.size, object)
+    for d, dim in enumerate(DIMS):
+        places = sum(dim in slot.dims for slot in slots)
+        if arch.array.dataflow == "rs" and dim == "Q":
+            places = 1
+        folds, which = np.unique(-(-problem.bound[dim] // cores.extent[:, d]), return_inverse=True)
+        if imperfect and places > 1:
+            numbers = [sum(ways(inside, places - 1) for inside in range(1, int(n) + 1)) for n in folds]
+        else:
+            numbers = [ways(int(n), places) for n in folds]
+        total = total * np.array(numbers, object)[which.reshape(-1)]
+    return int(total.sum())

@@ -1,0 +1,133 @@
+"""The mappings of a network's array layers: each distinct one searched once, with what is proven about it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from accelsim.arch import Accelerator
+from accelsim.errors import InputError, MappingError, nearest
+from accelsim.graph import LayerGraph, optimise
+from accelsim.mapper.search import EVALUATIONS, Mapped, Objective, map_problem
+from accelsim.mapping.constraint import ANYTHING, Constraint
+from accelsim.mapping.text import nest_text
+from accelsim.plan import lower, post_ops
+from accelsim.problem import Problem
+
+
+@dataclass(frozen=True)
+class Task:
+    """Array work of one or more layers (`times`), named after the first."""
+
+    name: str
+    problem: Problem
+    post_ops: int
+    limit: Constraint
+    times: int = 1
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A mapped task.
+
+    Attributes:
+        cycles, energy_fj: of the simulated mapping. bound_cycles: B of the mapping with the least bound objective.
+        gap: how far the simulated objective lies above the proven bound, as a share.
+        proven: nothing in the space has a lower bound objective. boxes, evaluated, simulated: work done.
+    """
+
+    name: str
+    times: int
+    macs: int
+    cycles: int
+    energy_fj: int
+    bound_cycles: int
+    gap: float
+    proven: bool
+    cores: int
+    boxes: int
+    evaluated: int
+    simulated: int
+    nest: str
+
+    def proof(self) -> str:
+        """Proven or not, in words."""
+        return "optimal" if self.proven else "cut short"
+
+    def state(self) -> str:
+        """Incumbent, bound and gap, for progress."""
+        return f"{self.cycles:,} cycles, bound {self.bound_cycles:,}, gap {100 * self.gap:.2f} %"
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {
+            "name": self.name, "times": self.times, "macs": self.macs, "cycles": self.cycles,
+            "energy_pj": self.energy_fj / 1000, "bound_cycles": self.bound_cycles, "gap": self.gap,
+            "proven": self.proven, "cores": self.cores, "boxes": self.boxes, "evaluated": self.evaluated,
+            "simulated": self.simulated, "mapping": self.nest,
+        }  # fmt: skip
+
+
+def tasks_of(
+    graph: LayerGraph, arch: Accelerator, layer: str = "", limits: dict[str, Constraint] | None = None,
+    vector_work: bool = True,
+) -> list[Task]:  # fmt: skip
+    """Array work of a network, equal work once; of one layer if it is named.
+
+    `limits` are constraints by layer, `*` for the rest. Without `vector_work` no vector operation follows a word.
+
+    Raises:
+        InputError: a layer that the network does not have, or that does not run on the array.
+    """
+    limits = limits or {}
+    layers = {node.name: node for node in optimise(graph).layers}
+    for name in (layer, *limits):
+        if name not in ("", "*") and name not in layers:
+            raise InputError(f"no layer {name!r} in {graph.name}; {nearest(name, layers)}")
+    found: dict[tuple[Problem, int, Constraint], list[str]] = {}
+    for node in layers.values():
+        if layer in ("", node.name):
+            for item in lower(node, arch):
+                if isinstance(item, Problem) and item.op == "mac":
+                    limit = limits.get(node.name, limits.get("*", ANYTHING))
+                    ops = post_ops(node) if vector_work else 0
+                    found.setdefault((item, ops, limit), []).append(node.name)
+    if not found:
+        raise InputError(f"{layer or graph.name}: no work for the array")
+    return [Task(names[0], p, ops, limit, len(names)) for (p, ops, limit), names in found.items()]
+
+
+def map_task(
+    task: Task, arch: Accelerator, objective: Objective, imperfect: bool = False, most: int = EVALUATIONS
+) -> Entry:
+    """Search and simulate one task.
+
+    Raises:
+        MappingError: it does not fit; the message names the layer and the machine.
+    """
+    try:
+        mapped = map_problem(
+            task.problem, arch, objective, task.post_ops, limit=task.limit, imperfect=imperfect, max_evaluations=most
+        )
+    except MappingError as error:
+        raise MappingError(f"layer {task.name} does not fit {arch.name}: {error}") from None
+    return entry_of(task, arch, objective, mapped)
+
+
+def entry_of(task: Task, arch: Accelerator, objective: Objective, mapped: Mapped) -> Entry:
+    """What is told of a mapped task."""
+    found = mapped.search
+    assert found is not None
+    return Entry(
+        task.name, task.times, task.problem.macs, mapped.outcome.makespan, mapped.energy_fj, found.cycles,
+        mapped.gap(objective) or 0.0, found.proven, found.cores, found.boxes, found.evaluated, mapped.evaluated,
+        nest_text(mapped.mapping, arch),
+    )  # fmt: skip
+
+
+def size_of(task: Task, arch: Accelerator, imperfect: bool = False) -> tuple[int, int]:
+    """(cores, tilings) of a task's space; a tiling is a core with trips for every place, loop orders apart."""
+    from accelsim.mapper.exact.space import cores_of, tilings
+
+    cores = cores_of(task.problem, arch, task.limit, imperfect)
+    return cores.size, tilings(task.problem, arch, cores, imperfect)

@@ -1,0 +1,222 @@
+"""The exact mapper against enumeration, against the readings it does not use, and against the simulator."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from random import Random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from accelsim.arch import Accelerator
+from accelsim.errors import MappingError
+from accelsim.lookup import load_arch
+from accelsim.mapper.evaluate import evaluate
+from accelsim.mapper.exact.run import Search
+from accelsim.mapper.exact.search import Found, Request
+from accelsim.mapper.search import map_problem
+from accelsim.mapping import rules_of
+from accelsim.mapping.constraint import Constraint, Factors, Order
+from accelsim.mapping.legality import problems_with
+from accelsim.problem import Problem, conv_problem, gemm_problem
+from accelsim.timing.bound import cost_below, dram_cycles
+from accelsim.timing.sums import latency_bound
+from accelsim.traffic import count
+from tests.agreement.exact_cases import CAPACITIES, GOALS, MACHINES, enumerated, random_problem
+from tests.agreement.machines import machine, problems
+
+CONV = conv_problem(
+    batch=1, groups=1, out_channels=16, in_channels=8, out_size=(8, 8), kernel=(3, 3), in_size=(8, 8), pad=(1, 1)
+)
+
+
+def least(problem: Problem, arch: Accelerator, goal: str, **changes: object) -> int | None:
+    """The proven optimum, None if nothing fits."""
+    try:
+        found = Search(replace(Request(problem, arch, goal, 1), **changes)).run()
+    except MappingError:
+        return None
+    assert found.proven
+    return found.cost
+
+
+def agree(seed: int, most: int) -> int:
+    """Compare search and enumeration on one random problem and all machines; how many machines were compared."""
+    rng, done = Random(seed), 0
+    problem = random_problem(rng)
+    for name, make in MACHINES.items():
+        arch = make(rng.choice(CAPACITIES))
+        best = enumerated(problem, arch, most)
+        if best is None:
+            continue
+        done += 1
+        found = {goal: least(problem, arch, goal) for goal in GOALS}
+        assert found == {goal: best.get(goal) for goal in GOALS}, (seed, name, arch.memories[0].capacity_bits)
+    return done
+
+
+def test_search_equals_enumeration() -> None:
+    assert sum(agree(seed, 200) for seed in range(16)) >= 16
+
+
+@pytest.mark.slow
+def test_search_equals_enumeration_of_five_hundred_problems_and_four_machines() -> None:
+    compared = seed = 0
+    while compared < 2000:
+        compared += agree(1000 + seed, 1500)
+        seed += 1
+
+
+@pytest.mark.parametrize("dataflow", ["ws", "os", "is", "rs"])
+@settings(deadline=None, max_examples=12)
+@given(data=st.data())
+def test_every_mapping_kept_costs_what_the_other_readings_say(dataflow: str, data: st.DataObject) -> None:
+    problem = data.draw(problems(most=6))
+    changes = {} if data.draw(st.booleans()) else {"halo_reuse": False, "psum_first_visit": "read"}
+    arch = machine(dataflow, 3, 3, **changes)
+    imperfect = data.draw(st.booleans())
+    found = Search(Request(problem, arch, data.draw(st.sampled_from(GOALS)), 2, imperfect=imperfect)).run()
+    for candidate in found.best[:6]:
+        assert problems_with(candidate.mapping, arch) == []
+        counts = count(candidate.mapping, arch, rules_of(arch))
+        assert candidate.cycles == latency_bound(candidate.mapping, arch, counts, 2)
+        simulated = evaluate(candidate.mapping, arch, 2)
+        assert simulated.energy_fj == candidate.energy_fj
+        assert simulated.outcome.makespan >= candidate.cycles
+
+
+SHIPPED = ("edge_os_32x32", "edge_tpu", "eyeriss", "eyeriss_v2", "gemmini_16x16", "nvdla_small", "scalesim_default",
+           "shidiannao", "simba", "tpu_like", "tpu_v1")  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_candidates_on_shipped_machines_cost_what_the_other_readings_say(name: str) -> None:
+    arch = load_arch(name)[0]
+    depthwise = conv_problem(
+        batch=1, groups=12, out_channels=1, in_channels=1, out_size=(9, 7), kernel=(3, 3), in_size=(18, 14),
+        stride=(2, 2), pad=(1, 1),
+    )  # fmt: skip
+    for problem in (CONV, depthwise, gemm_problem(rows=6, cols=40, reduction=50)):
+        for goal in GOALS:
+            found = Search(Request(problem, arch, goal, 2, max_evaluations=100_000)).run()
+            for candidate in found.best[:4]:
+                counts = count(candidate.mapping, arch, rules_of(arch))
+                assert candidate.cycles == latency_bound(candidate.mapping, arch, counts, 2)
+                simulated = evaluate(candidate.mapping, arch, 2)
+                assert simulated.energy_fj == candidate.energy_fj
+                assert simulated.outcome.makespan >= candidate.cycles
+
+
+def bigger(arch: Accelerator, what: str) -> Accelerator:
+    glb = arch.memories[0]
+    if what == "capacity":
+        return replace(arch, memories=(replace(glb, capacity_bits=2 * glb.capacity_bits), *arch.memories[1:]))
+    if what == "port":
+        wide = {
+            "read_bits_per_cycle": 2 * glb.read_bits_per_cycle,
+            "write_bits_per_cycle": 2 * glb.write_bits_per_cycle,
+        }
+        return replace(arch, memories=(replace(glb, **wide), *arch.memories[1:]))
+    return replace(arch, dram=replace(arch.dram, bandwidth_bits_per_s=3 * arch.dram.bandwidth_bits_per_s))
+
+
+@pytest.mark.parametrize("what", ["capacity", "port", "DRAM"])
+@pytest.mark.parametrize("name", list(MACHINES))
+def test_a_better_machine_never_has_a_worse_optimum(name: str, what: str) -> None:
+    arch = MACHINES[name](3000)
+    for seed in range(4):
+        problem = random_problem(Random(seed))
+        for goal in GOALS:
+            before = least(problem, arch, goal)
+            after = least(problem, bigger(arch, what), goal)
+            assert before is None or (after is not None and after <= before)
+
+
+@pytest.mark.parametrize("name", ["ws", "os", "acc"])
+def test_rows_and_columns_of_the_image_are_interchangeable(name: str) -> None:
+    arch = MACHINES[name](3000)
+    tall = conv_problem(
+        batch=1, groups=1, out_channels=4, in_channels=2, out_size=(6, 3), kernel=(3, 1), in_size=(8, 3)
+    )
+    wide = conv_problem(
+        batch=1, groups=1, out_channels=4, in_channels=2, out_size=(3, 6), kernel=(1, 3), in_size=(3, 8)
+    )
+    for goal in GOALS:
+        assert least(tall, arch, goal) == least(wide, arch, goal)
+
+
+LIMITS = (
+    Constraint((("row", "C", Factors(high=2)),)),
+    Constraint((("DRAM", "P", Factors(among=(1, 2))), ("stream", "Q", Factors(low=2)))),
+    Constraint(orders=(("DRAM", Order(("P", "M"))),)),
+    Constraint(orders=(("DRAM", Order(innermost="M")),)),
+    Constraint((("col", "M", Factors(among=(3,))),), only=frozenset({"row"})),
+)
+
+
+@pytest.mark.parametrize("limit", LIMITS)
+def test_restricting_the_space_keeps_to_it_and_never_improves(limit: Constraint) -> None:
+    arch = load_arch("edge_tpu")[0]
+    small = replace(arch, array=replace(arch.array, rows=6, cols=6))
+    for goal in GOALS:
+        free = Search(Request(CONV, small, goal, 1)).run()
+        try:
+            found = Search(Request(CONV, small, goal, 1, limit)).run()
+        except MappingError:
+            continue
+        assert found.cost >= free.cost
+        assert all(limit.allows(candidate.mapping) for candidate in found.best)
+
+
+def test_a_mapping_of_its_own_is_found_again() -> None:
+    arch = load_arch("gemmini_16x16")[0]
+    mapping = map_problem(CONV, arch).mapping
+    found = Search(Request(CONV, arch, limit=Constraint.exactly(mapping))).run()
+    assert [c.mapping for c in found.best] == [mapping]
+
+
+def test_a_constraint_that_nothing_satisfies_is_an_error() -> None:
+    arch = load_arch("edge_os_32x32")[0]
+    with pytest.raises(MappingError, match="no spatial and PE loops on edge_os_32x32 satisfy the constraint"):
+        Search(Request(CONV, arch, limit=Constraint((("row", "P", Factors(low=99)),))))
+
+
+@pytest.mark.parametrize("name", ["ws", "os", "rs", "acc"])
+def test_imperfect_factors_never_cost_more(name: str) -> None:
+    arch = MACHINES[name](1600)
+    for seed in (3, 4, 9):
+        problem = random_problem(Random(seed))
+        for goal in GOALS:
+            perfect, any_factor = least(problem, arch, goal), least(problem, arch, goal, imperfect=True)
+            assert perfect is None or (any_factor is not None and any_factor <= perfect)
+
+
+def stopped(most: int) -> Found:
+    return Search(Request(CONV, load_arch("nvdla_small")[0], "edp", 1, max_evaluations=most)).run()
+
+
+def test_a_search_cut_short_states_what_is_proven_and_repeats() -> None:
+    full = stopped(1 << 40)
+    assert full.proven
+    few = full.boxes // 3
+    short = stopped(few)
+    assert short == stopped(few)
+    assert short.boxes + short.evaluated <= few
+    assert short.bound <= full.cost <= short.cost
+    with pytest.raises(MappingError, match="no mapping found within 3 evaluations"):
+        stopped(3)
+
+
+@given(st.integers(1, 2**62), st.integers(1, 2**62), st.integers(1, 2**62), st.integers(0, 3))
+def test_products_are_compared_exactly(a: int, b: int, c: int, near: int) -> None:
+    for d in (max(1, min(2**62, a * b // c + near - 1)), b):
+        assert cost_below(a, b, c, d) == (a * b < c * d)
+    assert not cost_below(2**63 - 1, 2**63 - 1, 2**63 - 1, 2**63 - 1)
+    assert cost_below(2**63 - 1, 2**63 - 2, 2**63 - 1, 2**63 - 1)
+
+
+@given(st.integers(0, 2**40), st.integers(1, 10**9), st.integers(1, 10**9))
+def test_dram_cycles_round_up_without_overflow(bits: int, num: int, den: int) -> None:
+    if bits * num // den < 2**62:
+        assert dram_cycles(bits, num, den) == -(-bits * num // den)
