@@ -6,12 +6,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from accelsim.arch import Accelerator
 from accelsim.errors import InputError
+from accelsim.formats.mapping_cache import MappingCache
 from accelsim.formats.zeros import load_zeros
 from accelsim.lookup import Shapes, load_arch, load_model, load_rows, sources_of
-from accelsim.mapper.search import Objective
+from accelsim.mapper.search import EVALUATIONS, Mapped, Objective, map_problem
+from accelsim.mapping.constraint import ANYTHING, Constraint
 from accelsim.pipeline import run as run_pipeline
-from accelsim.plan import Options
+from accelsim.plan import KeptCache, Options
+from accelsim.problem import Problem
 from accelsim.proof import LayerProof, Proof
 from accelsim.proof import verify as verify_network
 from accelsim.report import RunReport
@@ -49,7 +53,8 @@ def run(
     sources = sources_of(arch_file, model_file)
     options = Options(objective, zeros=load_zeros(zeros) if zeros else ())
     return run_pipeline(
-        machine, graph, options, model=_name(model), sources=sources, progress=progress, rows=load_rows(model, gemm)
+        machine, graph, options, model=_name(model), sources=sources, progress=progress, rows=load_rows(model, gemm),
+        cache=KeptCache(MappingCache()),
     )  # fmt: skip
 
 
@@ -67,7 +72,31 @@ def verify(
     """Prove a run: every array pass on integers, against the reference, values and words."""
     machine, _ = load_arch(arch)
     graph, _ = load_model(model, batch, input_shapes, gemm)
-    return verify_network(machine, graph, Options(objective), model=_name(model), seed=seed, on_layer=on_layer)
+    return verify_network(
+        machine, graph, Options(objective), model=_name(model), seed=seed, on_layer=on_layer,
+        cache=KeptCache(MappingCache()),
+    )  # fmt: skip
+
+
+def map_layer(
+    problem: Problem, arch: Accelerator, objective: Objective = "edp", *, post_ops: int = 0,
+    limit: Constraint = ANYTHING, imperfect: bool = False, max_evaluations: int = EVALUATIONS,
+) -> Mapped:  # fmt: skip
+    """The best mapping of one problem on a machine: searched exactly, then simulated.
+
+    Args:
+        post_ops: vector operations on every finished word (requantisation, bias, activation). limit: restricts the
+            space. imperfect: tiles of the first memory of any size. max_evaluations: boxes and mappings evaluated.
+
+    `search` of the result says what is proven, `gap(objective)` how far the simulated cost lies above it.
+
+    Raises:
+        MappingError: no tile fits; the message says which memory needs how much for which operand.
+    """
+    return map_problem(
+        problem, arch, objective, post_ops, limit=limit, imperfect=imperfect, max_evaluations=max_evaluations,
+        library=MappingCache(),
+    )  # fmt: skip
 
 
 def _name(spec: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 from accelsim.arch import Accelerator
 from accelsim.errors import InputError, MappingError, nearest
 from accelsim.graph import LayerGraph, optimise
-from accelsim.mapper.search import EVALUATIONS, Mapped, Objective, map_problem
+from accelsim.mapper.search import EVALUATIONS, Library, Mapped, Objective, map_problem
 from accelsim.mapping.constraint import ANYTHING, Constraint
 from accelsim.mapping.text import nest_text
 from accelsim.plan import lower, post_ops
@@ -98,8 +98,9 @@ def tasks_of(
 
 
 def map_task(
-    task: Task, arch: Accelerator, objective: Objective, imperfect: bool = False, most: int = EVALUATIONS
-) -> Entry:
+    task: Task, arch: Accelerator, objective: Objective, imperfect: bool = False, most: int = EVALUATIONS,
+    library: Library | None = None,
+) -> Entry:  # fmt: skip
     """Search and simulate one task.
 
     Raises:
@@ -107,8 +108,9 @@ def map_task(
     """
     try:
         mapped = map_problem(
-            task.problem, arch, objective, task.post_ops, limit=task.limit, imperfect=imperfect, max_evaluations=most
-        )
+            task.problem, arch, objective, task.post_ops, limit=task.limit, imperfect=imperfect, max_evaluations=most,
+            library=library,
+        )  # fmt: skip
     except MappingError as error:
         raise MappingError(f"layer {task.name} does not fit {arch.name}: {error}") from None
     return entry_of(task, arch, objective, mapped)

@@ -16,22 +16,27 @@ from typing import Any, TypeVar
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def _state() -> str:
-    """Names, sizes and times of this package's compiled modules: code is compiled into its callers, so all count."""
+def package_state(*parts: str) -> str:
+    """A digest of names, sizes and times of this package's modules, or of those in the named parts."""
     here = Path(__file__).parent
-    files = sorted([*(here / "mapper").rglob("*.py"), Path(__file__)])
+    files = sorted(f for part in parts or (".",) for f in (here / part).rglob("*.py"))
     marks = "".join(f"{f.relative_to(here)} {f.stat().st_size} {f.stat().st_mtime_ns}\n" for f in files)
     return sha256(f"{here}\n{marks}".encode()).hexdigest()[:16]
+
+
+def cache_root() -> Path:
+    """The user's cache folder for this package."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "accelsim"
 
 
 def cache_folder() -> str:
     """Folder for compiled code: the user's cache folder, or one below the temporary folder if that is read-only.
 
-    Each state of the compiled modules has a folder of its own, since a function holds a copy of what it calls.
+    Each state of the modules that hold compiled code has a folder of its own, since a function holds a copy of what it
+    calls.
     """
-    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    roots = (Path(base) / "accelsim" / "numba", Path(tempfile.gettempdir()) / f"accelsim-numba-{os.getuid()}")
-    for folder in (root / _state() for root in roots):
+    roots = (cache_root() / "numba", Path(tempfile.gettempdir()) / f"accelsim-numba-{os.getuid()}")
+    for folder in (root / package_state("mapper", "timing") for root in roots):
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError:

@@ -25,7 +25,7 @@ from accelsim.layers import (
     VectorWork,
     WorkItem,
 )
-from accelsim.mapper.search import OBJECTIVES, Mapped, Objective, map_problem
+from accelsim.mapper.search import OBJECTIVES, Library, Mapped, Objective, map_problem
 from accelsim.mapping.chunks import VectorJob
 from accelsim.problem import Problem
 from accelsim.residency import Span, narrowed, residency
@@ -35,6 +35,14 @@ from accelsim.sim.vector import vector_stream
 
 Cache = dict[tuple[Any, ...], Mapped]
 Progress = Callable[[str], None]
+
+
+class KeptCache(dict[tuple[Any, ...], Mapped]):
+    """A cache of mappings that also asks and tells a library, which outlives the process."""
+
+    def __init__(self, library: Library) -> None:
+        super().__init__()
+        self.library = library
 
 
 @dataclass(frozen=True)
@@ -163,7 +171,10 @@ def _plan_part(node: Node, item: WorkItem, arch: Accelerator, options: Options, 
         if key not in cache:
             whole = frozenset({"Weights"} if kept else ())
             resident = frozenset({"Weights"} if kept == "resident" else ())
-            cache[key] = map_problem(item, arch, options.objective, extra, whole=whole, resident=resident, zeros=zeros)
+            library = cache.library if isinstance(cache, KeptCache) else None
+            cache[key] = map_problem(
+                item, arch, options.objective, extra, whole, resident, zeros, library=library
+            )  # fmt: skip
         mapped = cache[key]
         return Part(item, mapped.simulated.stream, mapped.outcome, mapped, extra, zeros=zeros)
     job = vector_job(node, item)

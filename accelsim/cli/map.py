@@ -47,6 +47,7 @@ def map_layers(
 ) -> None:
     """Find the best mapping of every array layer, proven optimal for the bound objective or with the gap stated."""
     from accelsim import atlas
+    from accelsim.formats.mapping_cache import MappingCache
     from accelsim.formats.mapping_yaml import load_constraints
     from accelsim.lookup import load_arch, load_model
     from accelsim.mapper.search import EVALUATIONS
@@ -60,10 +61,11 @@ def map_layers(
     if space:
         _print_space([(t, atlas.size_of(t, machine, imperfect)) for t in tasks], as_json)
         return
+    library = MappingCache()
     with Bar("mapping", len(tasks)) as bar:
         entries = []
         for task in tasks:
-            entries.append(atlas.map_task(task, machine, objective.value, imperfect, most))
+            entries.append(atlas.map_task(task, machine, objective.value, imperfect, most, library))
             bar.step(f"{task.name}: {entries[-1].state()}")
     if as_json:
         print_json({"arch": machine.name, "objective": objective.value, "layers": [e.as_dict() for e in entries]})

@@ -11,12 +11,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 from math import prod
+from typing import Protocol
 
 from accelsim.arch import Accelerator
 from accelsim.arch.encoding import DENSE, Zeros
 from accelsim.errors import MappingError
 from accelsim.mapper.evaluate import OBJECTIVES, Mapped, Objective, evaluate
-from accelsim.mapper.exact.search import NO_LIMIT, Candidate, Request, objective_cost
+from accelsim.mapper.exact.search import NO_LIMIT, Candidate, Found, Request, objective_cost
 from accelsim.mapping import Loop, Mapping, TileLevel
 from accelsim.mapping.constraint import ANYTHING, Constraint
 from accelsim.mapping.legality import problems_with
@@ -35,6 +36,16 @@ EVALUATIONS = 4_000_000  # boxes and mappings evaluated by default
 def passes_of(mapping: Mapping) -> int:
     """Array passes of a mapping."""
     return prod(loop.trips for level in mapping.levels for loop in level.loops)
+
+
+class Library(Protocol):
+    """Mappings known from before."""
+
+    def get(self, request: Request) -> tuple[Mapping, Found] | None:
+        """The mapping of a request and what is proven about it."""
+
+    def put(self, request: Request, mapping: Mapping, found: Found) -> None:
+        """Keep it."""
 
 
 class _Judge:
@@ -74,10 +85,12 @@ def map_problem(
     problem: Problem, arch: Accelerator, objective: Objective = "edp", post_ops: int = 0,
     whole: frozenset[str] = frozenset(), resident: frozenset[str] = frozenset(), zeros: Zeros = DENSE,
     limit: Constraint = ANYTHING, imperfect: bool = False, max_evaluations: int = EVALUATIONS,
+    library: Library | None = None,
 ) -> Mapped:  # fmt: skip
     """The best mapping of a problem whose finished words each take `post_ops` vector operations.
 
     `whole` operands stay in their outermost memory as one tile; `resident` ones are there when the problem begins.
+    `library` is asked before the search and told after it.
     `limit` restricts the space, `imperfect` widens it (`mapper.exact.space`). `zeros` change what the result costs, not
     what is searched.
 
@@ -86,11 +99,22 @@ def map_problem(
     """
     if problem.op != "mac":
         return _map_pool(problem, arch)
-    from accelsim.mapper.exact.run import Search
-
     most = min(max_evaluations, NO_LIMIT)
     request = Request(problem, arch, objective, post_ops, limit, imperfect, most, whole, resident)
-    search = Search(request)
+    known = library.get(request) if library is not None and zeros == DENSE else None
+    if known is not None:
+        return replace(evaluate(known[0], arch, post_ops, zeros=zeros), search=known[1])
+    best = _searched(request, zeros)
+    if library is not None and zeros == DENSE and best.search is not None:
+        library.put(request, best.mapping, best.search)
+    return best
+
+
+def _searched(request: Request, zeros: Zeros) -> Mapped:
+    """Search, simulate, and search further where the gap is wide."""
+    from accelsim.mapper.exact.run import Search
+
+    search, most = Search(request), request.max_evaluations
     found = search.run()
     judge = _Judge(request, zeros)
     judge.round(sorted(found.best, key=lambda c: passes_of(c.mapping) > PASSES))

@@ -156,8 +156,8 @@ def test_depthwise_lies_on_the_diagonal_of_a_systolic_array() -> None:
 
 def test_a_machine_too_small_says_what_needs_how_much() -> None:
     arch = machine("os")
-    tiny = replace(arch, memories=(replace(arch.memories[0], capacity_bits=8 * 6),))
-    with pytest.raises(MappingError, match=r"GLB holds 6 B but the tiles need \d+ B \(Inputs 1 x \d+ words of 8 bit"):
+    tiny = replace(arch, memories=(replace(arch.memories[0], capacity_bits=8 * 4),))
+    with pytest.raises(MappingError, match=r"GLB holds 4 B but the tiles need \d+ B \(Inputs 1 x \d+ words of 8 bit"):
         map_problem(gemm_problem(rows=4, cols=4, reduction=64), tiny)
 
 
