@@ -303,7 +303,7 @@ def regions(stream_: Stream) -> dict[str, tuple[int, int]]:
 def test_tensors_lie_apart_and_tiles_stay() -> None:
     """Regions begin on fresh rows and do not meet; tiles of one operand are the same range or apart."""
     arch = replace(machine("ws"), dram=Dram("DDR4", 1, 0, 1, 1, timing=DramTiming(DDR4)))
-    arch = replace(arch, memories=(replace(arch.memories[0], capacity_bits=8 * 2500),))
+    arch = replace(arch, memories=(replace(arch.memories[0], capacity_bits=8 * 1500),))
     net = Network("small")
     x = net.relu(net.conv(net.input(8, 12, 12), 24, kernel=3, pad=1))
     plans = plan_network(net.build(net.conv(net.max_pool(x, 2), 40, kernel=1)), arch, Options())

@@ -120,11 +120,17 @@ def _behind_stream(r: Record, p: int, words: int) -> int:
     op = r.operand[p]
     if r.inside[p, 0] == 0 or op == 1 or r.forced < 0 or r.bounds[r.forced] <= r.extent[r.forced]:
         return words
-    times = 1
+    return swept(r, p, words)
+
+
+@compiled
+def swept(r: Record, p: int, words: int) -> int:
+    """Least arrivals at the PEs if a loop that moves the operand lies inside all loops that do not."""
+    op, times = r.operand[p], 1
     for d in range(NDIM):
         if r.group[d] == op:
             times *= -(-r.bounds[d] // r.extent[d])
-    held = 0 if op == 2 else tile_size(r, op, r.extent)
+    held = tile_size(r, op, r.extent) if op == 0 else 0
     return times * words - (times - 1) * held
 
 

@@ -1,0 +1,142 @@
+"""What the exact mapper costs and finds: evaluations per second, named layers, whole networks, ZigZag's machine."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+from accelsim import atlas
+from accelsim.arch import Accelerator
+from accelsim.lookup import list_archs, load_arch, load_model
+from accelsim.mapper.search import Objective, map_problem
+from accelsim.problem import Problem, conv_problem, gemm_problem
+
+CONV = conv_problem(
+    batch=1, groups=1, out_channels=64, in_channels=64, out_size=(56, 56), kernel=(3, 3), in_size=(56, 56), pad=(1, 1)
+)
+MATMUL = gemm_problem(rows=1024, cols=1024, reduction=1024)
+REPEATS = 200_000
+NETWORKS = ("resnet18", "mobilenet_v2", "resnet50")
+ZIGZAG = {
+    ("resnet18", "latency"): "2,882,984 cycles (automatic map, 241 CPU s)",
+    ("resnet18", "energy"): "1.871e9 pJ (bundled map)",
+    ("mobilenet_v2", "latency"): "2,138,095 cycles, below its own port time of 2,176,227",
+}
+"""ZigZag 3.9.1 on its machine `tpu_like`, layer by layer, as measured beside this project in November 2026."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One measured case.
+
+    Attributes:
+        case, machine, objective: what. cpu_s: CPU seconds after compilation, search and simulation.
+        cycles, energy_pj: simulated. gap: above the proven bound, the largest of its layers. note: the rest, in words.
+    """
+
+    case: str
+    machine: str
+    objective: str
+    cpu_s: float
+    cycles: int = 0
+    energy_pj: float = 0.0
+    gap: float = 0.0
+    note: str = ""
+
+
+def _timed(work: Callable[[], Row]) -> Row:
+    begin = time.process_time()
+    row = work()
+    return replace(row, cpu_s=time.process_time() - begin)
+
+
+def warm_up() -> None:
+    """Compile everything once."""
+    map_problem(gemm_problem(rows=4, cols=4, reduction=4), load_arch("edge_tpu")[0])
+
+
+def evaluations(name: str) -> Row:
+    """Complete evaluations of one mapping of the 3 x 3 convolution, per CPU second."""
+    from accelsim.mapper.exact.branch import evaluate_again
+    from accelsim.mapper.exact.run import Search
+    from accelsim.mapper.exact.search import Request
+
+    search = Search(Request(CONV, load_arch(name)[0], max_evaluations=3000))
+    search.run()
+    record = search.task.record
+    record["ext"], record["order"], record["length"] = (
+        record["kept_ext"][0], record["kept_order"][0], record["kept_length"][0],
+    )  # fmt: skip
+    evaluate_again(record, 1)
+    begin = time.process_time()
+    evaluate_again(record, REPEATS)
+    spent = time.process_time() - begin
+    note = f"{REPEATS / spent:,.0f} complete evaluations per CPU second"
+    return Row("evaluation of a 3 x 3 convolution", name, "edp", spent, note=note)
+
+
+def layer(case: str, problem: Problem, name: str, objective: Objective) -> Row:
+    """One layer, searched and simulated."""
+    arch = load_arch(name)[0]
+
+    def work() -> Row:
+        mapped = map_problem(problem, arch, objective)
+        assert mapped.search is not None
+        note = "bound proven" if mapped.search.proven else "cut short"
+        cycles, energy = mapped.outcome.makespan, mapped.energy_fj / 1000
+        return Row(case, name, objective, 0, cycles, energy, mapped.gap(objective) or 0.0, note)
+
+    return _timed(work)
+
+
+def network(model: str, arch: Accelerator, objective: Objective, vector_work: bool = True) -> Row:
+    """All distinct array layers of a network, sums over all layers."""
+    tasks = atlas.tasks_of(load_model(model, 1)[0], arch, vector_work=vector_work)
+
+    def work() -> Row:
+        entries = [atlas.map_task(task, arch, objective) for task in tasks]
+        cycles, energy = sum(e.cycles * e.times for e in entries), sum(e.energy_fj * e.times for e in entries)
+        proven, wide = sum(e.proven for e in entries), sum(e.gap > 0.01 for e in entries)
+        note = f"{proven} of {len(entries)} proven, {wide} with a gap above 1 %"
+        case = model if vector_work else f"{model}, array work alone"
+        return Row(case, arch.name, objective, 0, cycles, energy / 1000, max(e.gap for e in entries), note)
+
+    return _timed(work)
+
+
+def cases(networks: bool = True) -> Iterator[Row]:
+    """All rows, as they are measured."""
+    warm_up()
+    for name in ("tpu_like", "eyeriss", "edge_os_32x32"):
+        yield evaluations(name)
+    for name in ("eyeriss", "tpu_like", "tpu_v1"):
+        yield layer("conv 64x64x56x56 3x3", CONV, name, "edp")
+    for name in ("eyeriss", "simba", "tpu_like", "tpu_v1"):
+        yield layer("matmul 1024^3", MATMUL, name, "energy")
+    tpu_like = load_arch("tpu_like")[0]
+    for (model, objective), theirs in ZIGZAG.items():
+        row = network(model, tpu_like, "latency" if objective == "latency" else "energy", vector_work=False)
+        yield replace(row, note=f"{row.note}; ZigZag {theirs}")
+    for model in NETWORKS if networks else ():
+        for name in list_archs():
+            yield network(model, load_arch(name)[0], "edp")
+
+
+def markdown(rows: list[Row]) -> str:
+    """The rows as a report."""
+    lines = [
+        "# Benchmarks: the mapper", "",
+        "Written by `accelsim bench mapper --out reports/benchmarks.md`. CPU seconds of one core after compilation, no "
+        "mapping cache; search and simulation together. A gap is simulated cost over proven bound.", "",
+        "| case | machine | objective | CPU s | cycles | energy uJ | largest gap | |",
+        "|---|---|---|---|---|---|---|---|",
+    ]  # fmt: skip
+    for row in rows:
+        figures = (
+            [f"{row.cycles:,}", f"{row.energy_pj / 1e6:,.1f}", f"{100 * row.gap:.2f} %"] if row.cycles else [""] * 3
+        )
+        lines.append(
+            "| " + " | ".join([row.case, row.machine, row.objective, f"{row.cpu_s:.2f}", *figures, row.note]) + " |"
+        )
+    return "\n".join(lines) + "\n"
