@@ -68,6 +68,11 @@ class Entry:
         }  # fmt: skip
 
 
+def layer_names(graph: LayerGraph) -> list[str]:
+    """Names of the layers that run, after the graph passes."""
+    return [node.name for node in optimise(graph).layers]
+
+
 def tasks_of(
     graph: LayerGraph, arch: Accelerator, layer: str = "", limits: dict[str, Constraint] | None = None,
     vector_work: bool = True,

@@ -56,7 +56,7 @@ def map_layers(
     most = whole(max_evaluations, "max-evaluations", 1) if max_evaluations else EVALUATIONS
     machine, _ = load_arch(arch)
     graph, _ = load_model(model, images, shapes_of(input_shape))
-    limits = load_constraints(constraints, machine) if constraints else {}
+    limits = load_constraints(constraints, machine, atlas.layer_names(graph)) if constraints else {}
     tasks = atlas.tasks_of(graph, machine, layer, limits)
     if space:
         _print_space([(t, atlas.size_of(t, machine, imperfect)) for t in tasks], as_json)

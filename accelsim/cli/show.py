@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -24,6 +24,13 @@ from accelsim.cli.shared import (
     wants_json,
     whole,
 )
+from accelsim.errors import InputError
+
+if TYPE_CHECKING:
+    from accelsim.arch import Accelerator
+    from accelsim.graph import LayerGraph
+    from accelsim.mapping import Mapping
+    from accelsim.plan import Plan
 
 
 @app.command()
@@ -132,30 +139,59 @@ def show_mapping(
     batch: Batch = "1",
     objective: Objective = Goal.edp,
     input_shape: InputShape = NONE,
+    yaml: Annotated[bool, typer.Option("--yaml", help="As a mapping file: the loops of every place.")] = False,
     json: Json = "",
 ) -> None:
     """Loop nests with the level that holds each operand, tile bytes against capacity."""
     from accelsim.graph import optimise
     from accelsim.lookup import load_arch, load_model
-    from accelsim.mapping.text import nest_text
-    from accelsim.plan import Options, plan_layer, plan_network
-    from accelsim.residency import residency
+    from accelsim.mapping.text import NO_NEST, nest_text
 
     as_json, images = wants_json(json), whole(batch, "batch", 1)
+    if as_json and yaml:
+        raise InputError("--yaml and --json: expected one of them")
     machine, _ = load_arch(arch)
     work = optimise(load_model(model, images, shapes_of(input_shape))[0])
-    nodes = [work.node(layer)] if layer else list(work.layers)
-    options, found = Options(objective.value), {}
-    if residency(work, machine):
-        plans = {plan.node.name: plan for plan in plan_network(work, machine, options)}
-    else:
-        cache: dict[tuple[Any, ...], Any] = {}
-        plans = {node.name: plan_layer(node, machine, options, cache) for node in nodes}
-    for node in nodes:
-        plan = plans[node.name]
-        found[node.name] = "\n\n".join(nest_text(p.mapped.mapping, plan.arch) for p in plan.parts if p.mapped) or None
+    plans = _plans(work, machine, layer, objective.value)
+    if yaml:
+        say(f"# {work.name} on {machine.name}, batch {images}, {objective.value}\n{_as_yaml(plans, layer)}")
+        return
+    found = {
+        plan.node.name: "\n\n".join(nest_text(p.mapped.mapping, plan.arch) for p in plan.parts if p.mapped) or None
+        for plan in plans
+    }
     if as_json:
         print_json({"arch": machine.name, "model": work.name, "mappings": found})
         return
     for name, text in found.items():
-        say(f"{name}\n{text or 'runs on the vector unit in chunks, or moves nothing'}\n")
+        say(f"{name}\n{text or NO_NEST}\n")
+
+
+def _plans(work: LayerGraph, machine: Accelerator, layer: str, objective: Literal["edp", "energy", "latency"]) -> (
+    list[Plan]
+):  # fmt: skip
+    """Plans of one layer, or of all; the rest of the network is planned only if it decides what stays on chip."""
+    from accelsim.plan import Options, plan_layer, plan_network
+    from accelsim.residency import residency
+
+    nodes = [work.node(layer)] if layer else list(work.layers)
+    options = Options(objective)
+    if residency(work, machine):
+        plans = {plan.node.name: plan for plan in plan_network(work, machine, options)}
+        return [plans[node.name] for node in nodes]
+    cache: dict[tuple[Any, ...], Any] = {}
+    return [plan_layer(node, machine, options, cache) for node in nodes]
+
+
+def _as_yaml(plans: list[Plan], layer: str) -> str:
+    """The mapping file of one layer, or of all that have mappings."""
+    from accelsim.formats.mapping_yaml import part_name, write_mapping, write_mappings
+    from accelsim.mapping.text import NO_NEST
+
+    found: dict[str, Mapping] = {}
+    for plan in plans:
+        mappings = [part.mapped.mapping for part in plan.parts if part.mapped]
+        found |= {part_name(plan.node.name, i, len(mappings)): mapping for i, mapping in enumerate(mappings)}
+    if layer and not found:
+        raise InputError(f"layer {layer!r} {NO_NEST}: it has no mapping; expected a layer of the array or a pooling")
+    return write_mapping(*found.values()) if layer and len(found) == 1 else write_mappings(found)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable
 from typing import Any
 
 from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.error import MarkedYAMLError, ReusedAnchorWarning, YAMLError
 
 from accelsim.errors import InputError
 
@@ -20,12 +21,19 @@ def parse(text: str, source: str, expected: str) -> Any:
         InputError: not YAML, or not a mapping (`expected` says of what), with file, line and column.
     """
     try:
-        document = YAML(typ="rt").load(text)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", ReusedAnchorWarning)
+            document = YAML(typ="rt").load(text)
     except MarkedYAMLError as error:
         mark = error.problem_mark
         where = f"{source}:{mark.line + 1}:{mark.column + 1}" if mark is not None else source
         problem = " ".join(str(error.problem or "not YAML").split())
         raise InputError(f"{where}: {problem}") from None
+    except ReusedAnchorWarning as error:
+        words = str(error).split()
+        raise InputError(f"{source}: {' '.join(words[: words.index('first')])}; expected each anchor once") from None
+    except (ValueError, TypeError, RecursionError) as error:  # a tag on a value of another kind, a mapping as a key
+        raise InputError(f"{source}: {' '.join(str(error).split())}; expected plain YAML") from None
     except YAMLError as error:
         raise InputError(f"{source}: {' '.join(str(error).split())}") from None
     if not isinstance(document, dict):

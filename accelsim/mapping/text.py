@@ -1,19 +1,90 @@
-"""A mapping as text: the loop nest with what each level holds, tile bytes against capacity."""
+"""A mapping as text: the loop nest with what each level holds, tile bytes against capacity.
+
+`accelsim.formats.nest_text` reads it back, so the text leaves out nothing but loops of one trip and memories that hold
+nothing and have no loops (`normal`).
+"""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from accelsim.arch import Accelerator
+from accelsim.errors import MappingError
 from accelsim.mapping.legality import active_pes, uses
-from accelsim.mapping.types import Loop, Mapping
+from accelsim.mapping.points import points
+from accelsim.mapping.types import Kind, Loop, Mapping, TileLevel
+
+NO_NEST = "runs on the vector unit in chunks, or moves nothing"
+"""What stands in place of a nest for a layer without one."""
+KINDS: dict[Kind, str] = {"temporal": "", "row": " (rows)", "col": " (cols)", "diagonal": " (diagonal)"}
+EMPTY = "holds nothing"
+
+
+def _useful(loops: tuple[Loop, ...]) -> tuple[Loop, ...]:
+    return tuple(loop for loop in loops if loop.trips > 1)
+
+
+def normal(mapping: Mapping, arch: Accelerator) -> Mapping:
+    """The mapping without loops of one trip and with a level for every memory of the machine, in the machine's order.
+
+    Two mappings are the same nest if their normal forms are equal.
+
+    Raises:
+        MappingError: a level is not a memory of the machine, or appears twice, or out of the machine's order.
+    """
+    names = ["DRAM", *(memory.name for memory in arch.memories)]
+    given = [level.memory for level in mapping.levels]
+    if given != [name for name in names if name in given]:
+        raise MappingError(
+            f"levels {', '.join(given)}: expected levels of {arch.name} in its order, {', '.join(names)}"
+        )
+    loops = {level.memory: _useful(level.loops) for level in mapping.levels}
+    return replace(
+        mapping,
+        levels=tuple(TileLevel(name, loops.get(name, ())) for name in names),
+        stream=_useful(mapping.stream),
+        spatial=_useful(mapping.spatial),
+        pe=_useful(mapping.pe),
+    )
+
+
+def amount(bits: int) -> str:
+    """Bytes to the last bit, without an exponent.
+
+    >>> amount(8 * 1_548_800), amount(12)
+    ('1548800', '1.5')
+    """
+    return f"{bits // 8}{f'{bits % 8 / 8:g}'[1:]}"
 
 
 def _words(loops: tuple[Loop, ...]) -> list[str]:
-    kinds = {"temporal": "", "row": " (rows)", "col": " (cols)", "diagonal": " (diagonal)"}
-    return [f"for {loop.dim} in {loop.trips}{kinds[loop.kind]}" for loop in loops if loop.trips > 1]
+    return [f"for {loop.dim} in {loop.trips}{KINDS[loop.kind]}" for loop in _useful(loops)]
 
 
-def _resident(mapping: Mapping, arch: Accelerator, memory: str, operand: str) -> str:
-    return "resident " if operand in mapping.resident and arch.chain(operand)[0].name == memory else ""
+def level_line(mapping: Mapping, arch: Accelerator, name: str) -> str:
+    """What a memory holds while the loops below its line run; a memory that holds nothing says so.
+
+    An operand that is there before the problem begins is `resident` in its outermost memory.
+    """
+    if name == "DRAM":
+        return f"DRAM: {', '.join(operand.name for operand in mapping.problem.operands)}"
+    memory = arch.memory(name)
+    held = []
+    used = uses(mapping, arch, memory)
+    for use in used:
+        outermost = points(mapping, arch, mapping.problem.operand(use.operand))[0].memory == name
+        resident = "resident " if outermost and use.operand in mapping.resident else ""
+        held.append(f"{resident}{use.operand} {use.depth} x {amount(use.tile_words * use.word_bits)} B")
+    if not used:
+        return f"{name}: {EMPTY}"
+    return f"{name}: {', '.join(held)} = {amount(sum(u.bits for u in used))} of {memory.capacity_bits // 8} B"
+
+
+def pass_line(mapping: Mapping, arch: Accelerator) -> str:
+    """The unit that runs the loops below, with the dataflow and the PEs that have work."""
+    if mapping.problem.op == "mac":
+        return f"array pass ({mapping.dataflow}, {active_pes(mapping)} of {arch.array.pes} PEs active)"
+    return f"vector unit pass ({arch.vector.lanes} lanes)"
 
 
 def nest_text(mapping: Mapping, arch: Accelerator) -> str:
@@ -25,27 +96,14 @@ def nest_text(mapping: Mapping, arch: Accelerator) -> str:
         lines.append("  " * depth + text)
 
     for level in mapping.levels:
-        if level.memory == "DRAM":
-            add(f"DRAM: {', '.join(o.name for o in mapping.problem.operands)}")
-        else:
-            memory = arch.memory(level.memory)
-            used = uses(mapping, arch, memory)
-            if not used:
-                continue
-            held = ", ".join(
-                f"{_resident(mapping, arch, memory.name, u.operand)}{u.operand} {u.depth} x "
-                f"{u.tile_words * u.word_bits / 8:g} B"
-                for u in used
-            )
-            total = sum(u.bits for u in used)
-            add(f"{memory.name}: {held} = {total / 8:g} of {memory.capacity_bits // 8} B")
-        for text in _words(level.loops):
+        line = level_line(mapping, arch, level.memory)
+        loops = _words(level.loops)
+        if loops or not line.endswith(EMPTY):
+            add(line)
+        for text in loops:
             add(text)
             depth += 1
-    if mapping.problem.op == "mac":
-        add(f"array pass ({mapping.dataflow}, {active_pes(mapping)} of {arch.array.pes} PEs active)")
-    else:
-        add(f"vector unit pass ({arch.vector.lanes} lanes)")
+    add(pass_line(mapping, arch))
     for text in _words(mapping.stream):
         add(text)
         depth += 1

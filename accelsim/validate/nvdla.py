@@ -10,7 +10,7 @@ from __future__ import annotations
 from accelsim.arch import Accelerator
 from accelsim.lookup import load_arch
 from accelsim.mapper.search import map_problem
-from accelsim.mapping.constraint import ANYTHING, Constraint, Factors
+from accelsim.mapping.constraint import ANYTHING, Constraint, Factor, Rule
 from accelsim.problem import conv_problem
 from accelsim.validate.tables import table
 from accelsim.validate.types import Comparison, Section, Statistic, mean_absolute_error
@@ -34,8 +34,8 @@ def stream_cycles(line: dict[str, str], arch: Accelerator) -> int:
     )  # fmt: skip
     limit = ANYTHING
     if problem.bound["C"] % arch.array.rows == 0 and problem.bound["M"] % arch.array.cols == 0:
-        rows, cols = Factors(among=(arch.array.rows,)), Factors(among=(arch.array.cols,))
-        limit = Constraint((("row", "C", rows), ("col", "M", cols)), frozenset({"row"}))
+        rows, cols = (Factor(n, n) for n in (arch.array.rows, arch.array.cols))
+        limit = Constraint((Rule("row", (("C", rows),), only=True), Rule("col", (("M", cols),))))
     return map_problem(problem, arch, "latency", limit=limit).simulated.stream.breakdown.compute
 
 

@@ -17,7 +17,7 @@ from accelsim.mapper.exact.run import Search
 from accelsim.mapper.exact.search import Found, Request
 from accelsim.mapper.search import map_problem
 from accelsim.mapping import rules_of
-from accelsim.mapping.constraint import Constraint, Factors, Order
+from accelsim.mapping.constraint import Constraint, Factor, Rule
 from accelsim.mapping.legality import problems_with
 from accelsim.problem import Problem, conv_problem, gemm_problem
 from accelsim.timing.bound import cost_below, dram_cycles
@@ -147,11 +147,11 @@ def test_rows_and_columns_of_the_image_are_interchangeable(name: str) -> None:
 
 
 LIMITS = (
-    Constraint((("row", "C", Factors(high=2)),)),
-    Constraint((("DRAM", "P", Factors(among=(1, 2))), ("stream", "Q", Factors(low=2)))),
-    Constraint(orders=(("DRAM", Order(("P", "M"))),)),
-    Constraint(orders=(("DRAM", Order(innermost="M")),)),
-    Constraint((("col", "M", Factors(among=(3,))),), only=frozenset({"row"})),
+    Constraint((Rule("row", (("C", Factor(high=2)),)),)),
+    Constraint((Rule("DRAM", (("P", Factor(high=2)),)), Rule("stream", (("Q", Factor(low=2)),)))),
+    Constraint((Rule("DRAM", order=("P", "M")),)),
+    Constraint((Rule("DRAM", innermost="M"),)),
+    Constraint((Rule("col", (("M", Factor(3, 3)),)), Rule("row", only=True))),
 )
 
 
@@ -179,7 +179,7 @@ def test_a_mapping_of_its_own_is_found_again() -> None:
 def test_a_constraint_that_nothing_satisfies_is_an_error() -> None:
     arch = load_arch("edge_os_32x32")[0]
     with pytest.raises(MappingError, match="no spatial and PE loops on edge_os_32x32 satisfy the constraint"):
-        Search(Request(CONV, arch, limit=Constraint((("row", "P", Factors(low=99)),))))
+        Search(Request(CONV, arch, limit=Constraint((Rule("row", (("P", Factor(low=99)),)),))))
 
 
 @pytest.mark.parametrize("name", ["ws", "os", "rs", "acc"])

@@ -15,7 +15,7 @@ from accelsim.formats.mapping_cache import MappingCache, key_of
 from accelsim.lookup import load_arch
 from accelsim.mapper.exact.search import Found, Request
 from accelsim.mapper.search import map_problem
-from accelsim.mapping.constraint import Constraint, Factors
+from accelsim.mapping.constraint import Constraint, Factor, Rule
 from accelsim.problem import conv_problem, gemm_problem
 
 ARCH = load_arch("edge_os_32x32")[0]
@@ -43,7 +43,7 @@ CHANGES: list[Callable[[Request], Request]] = [
     lambda r: replace(r, max_evaluations=7),
     lambda r: replace(r, whole=frozenset({"Weights"})),
     lambda r: replace(r, resident=frozenset({"Weights"})),
-    lambda r: replace(r, limit=Constraint((("row", "P", Factors(high=2)),))),
+    lambda r: replace(r, limit=Constraint((Rule("row", (("P", Factor(high=2)),)),))),
     lambda r: replace(r, problem=gemm_problem(rows=2, cols=3, reduction=4)),
     lambda r: replace(r, problem=replace(PROBLEM, op="max")),
     lambda r: replace(r, arch=replace(ARCH, clock_hz=ARCH.clock_hz + 1)),

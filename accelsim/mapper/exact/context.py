@@ -12,7 +12,7 @@ from accelsim.mapper.exact.model import OPERAND_NUMBER, TILES, Model, StoragePoi
 from accelsim.mapper.exact.record import MARKS, NDIM, POINTS, SLOTS, Array, Record, new_record
 from accelsim.mapper.exact.space import Cores
 from accelsim.mapping import Loop, Mapping, TileLevel
-from accelsim.mapping.constraint import ANYTHING, Constraint, Order
+from accelsim.mapping.constraint import ANYTHING, Constraint
 from accelsim.mapping.types import Kind
 from accelsim.problem import DIMS
 from accelsim.timing.sums import KEPT, numbers_of
@@ -109,13 +109,14 @@ def _orders(model: Model, limit: Constraint, exact: Array) -> tuple[Array, Array
     slots = len(model.slots)
     before, last = np.zeros((slots, NDIM, NDIM), np.int64), np.full(slots, -1, np.int64)
     for k, slot in enumerate(model.slots[:-1]):
-        order = limit.order(slot.memory)
-        for i, one in enumerate(order.outside):
-            for two in order.outside[i + 1 :]:
+        rule = limit.rule(slot.memory)
+        line = rule.order if rule.loops is None else tuple(loop.dim for loop in rule.loops)
+        for i, one in enumerate(line):
+            for two in line[i + 1 :]:
                 before[k, DIMS.index(one), DIMS.index(two)] = 1
-        if order.innermost:
-            last[k] = DIMS.index(order.innermost)
-        if order != Order():
+        if rule.innermost:
+            last[k] = DIMS.index(rule.innermost)
+        if line or rule.innermost:
             exact[k] = 2
     return before, last
 

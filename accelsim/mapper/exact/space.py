@@ -126,9 +126,11 @@ def _axis(problem: Problem, arch: Accelerator, axis: str, room: int, limit: Cons
     found: list[dict[str, int]] = [{}]
     for dim in dims:
         longer = []
+        named = limit.factor(axis, dim)
+        fixed = {named.low} if named.low == named.high else set(named.among or ())
         for choice in found:
             left = room // prod(choice.values())
-            options = set(least_factors(problem.bound[dim], left)) | limit.fixed(axis, dim)
+            options = set(least_factors(problem.bound[dim], left)) | fixed
             longer += [
                 {**choice, dim: f} for f in sorted(options)
                 if f <= min(left, problem.bound[dim]) and limit.factor_ok(axis, dim, f)
