@@ -73,11 +73,11 @@ def test_constraints_from_a_file(tmp_path: Path) -> None:
     file = tmp_path / "limits.yaml"
     file.write_text("layers: {fc1: {spatial: {row: {C: 8, only: true}}}}\n")
     data = json.loads(run("--arch", "edge_tpu", "--model", "mlp", "--constraints", str(file), "--json", "-"))
-    assert "parallel C in 8 (rows)\n" in data["layers"][0]["mapping"]
+    assert "parallel C in 8 (rows)" in data["layers"][0]["mapping"]
     file.write_text("layers: {fc9: {}}\n")
     result = CliRunner().invoke(app, ["map", "-a", "edge_tpu", "-m", "mlp", "--constraints", str(file)])
     assert isinstance(result.exception, InputError)
-    assert "limits.yaml:1:10: layers.fc9" in str(result.exception)
+    assert "limits.yaml:1:10: layers.fc9: no such layer; did you mean 'fc3'" in str(result.exception)
 
 
 def test_wrong_words_are_refused() -> None:
