@@ -51,6 +51,10 @@ class Axis:
         """The dims this axis depends on."""
         return tuple(dim for dim, _ in self.terms)
 
+    def span(self, lengths: Mapping[str, int]) -> int:
+        """Indices between the first and the last one of a tile, gaps included: `1 + sum(coef * (length - 1))`."""
+        return 1 + sum(coef * (lengths[dim] - 1) for dim, coef in self.terms)
+
     def mask(self, ranges: Mapping[str, tuple[int, int]]) -> int:
         """The exact set of stored indices touched by `start, length` ranges of the dims, as a bit mask.
 

@@ -1,6 +1,7 @@
 """Machines as plain frozen data."""
 
 from accelsim.arch.dram import DramDevice, DramTiming
+from accelsim.arch.storage import ZJ_PER_PJ, StorageLevel, StorageMachine
 from accelsim.arch.types import (
     OPERANDS,
     Accelerator,
@@ -18,6 +19,7 @@ from accelsim.arch.types import (
 
 __all__ = [
     "OPERANDS",
+    "ZJ_PER_PJ",
     "Accelerator",
     "ArrayAxis",
     "Dataflow",
@@ -30,5 +32,7 @@ __all__ = [
     "PEArray",
     "Precision",
     "Spad",
+    "StorageLevel",
+    "StorageMachine",
     "VectorUnit",
 ]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from accelsim.cli.shared import Bar, Json, app, print_json, print_table, say, wants_json
+from accelsim.errors import InputError
 
 if TYPE_CHECKING:
     from accelsim.validate.types import Section
@@ -19,25 +20,30 @@ ALL: list[str] = []
 def validate(
     names: Annotated[list[str], typer.Argument(help="Validations (default: all).", show_default=False)] = ALL,
     rows: Annotated[str, typer.Option("--rows", metavar="FILE.csv", help="Rows to compare instead of ours.")] = "",
+    cases: Annotated[
+        str, typer.Option("--cases", metavar="FILE.json", help="Timeloop runs to compare instead of ours.")
+    ] = "",
     out: Annotated[
         str, typer.Option("--out", "-o", help="Folder for validation.md and its plots (default reports, all only).")
     ] = "",
     json: Json = "",
 ) -> None:
     """Compare with measured chips, RTL and other simulators; a figure outside its band is exit code 1."""
-    from accelsim.validate.suite import SECTIONS, compare
+    from accelsim.validate.suite import SECTIONS, compare, compare_cases
 
     as_json = wants_json(json)
-    wanted = list(dict.fromkeys(names)) or list(SECTIONS)
+    if rows and cases:
+        raise InputError("--rows and --cases together; a validation takes one of them")
+    wanted = list(dict.fromkeys(names)) or (["timeloop"] if cases else list(SECTIONS))
     with Bar("validating", len(wanted)) as bar:
         found = []
         for name in wanted:
-            found.append(compare(name, rows))
+            found.append(compare_cases(name, cases) if cases else compare(name, rows))
             bar.step(name)
     if not as_json:
         for section in found:
             _print(section)
-    folder = out or ("" if names else "reports")
+    folder = out or ("" if names or cases else "reports")
     if folder:
         _write(found, Path(folder))
     if as_json:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from accelsim.arch import Accelerator, ArrayAxis, MemoryLevel
 from accelsim.errors import InputError
@@ -18,10 +19,24 @@ class Rules:
         halo_reuse: a fill of a shared memory costs only what is not already there; False refills changed tiles.
         psum_first_visit: `write` does not read a psum before its first visit; `read` does, between the innermost
             memory and the array (the Eyeriss chip reads and writes on every visit); the vector unit always writes.
+        tile: `exact` index sets, or the `box` that they span: stride gaps and padding count as data.
+        steps: every index of a loop (`all`), or index 0 and, standing for all others, index 1 (`two`).
+        stride_change: a tile that moves by another distance than before keeps (`keep`) or loses (`reset`) its halo.
+        links: a PE takes its new words from the neighbour that has just received the same ones.
+
+    The last four are read by counts over storage levels only (`traffic.levels`).
     """
 
     halo_reuse: bool = True
     psum_first_visit: str = "write"
+    tile: Literal["exact", "box"] = "exact"
+    steps: Literal["all", "two"] = "all"
+    stride_change: Literal["keep", "reset"] = "keep"
+    links: bool = False
+
+
+TIMELOOP = Rules(tile="box", steps="two", stride_change="reset", links=True)
+"""How Timeloop counts (HEAD of 2025-03-31, observed on timeloop-mapper and timeloop-model)."""
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,10 @@ from __future__ import annotations
 from math import prod
 
 from accelsim.arch import Accelerator
+from accelsim.errors import InputError
 from accelsim.mapping import LinkCount, Mapping, Point, Rules, points
 from accelsim.problem import Operand
-from accelsim.traffic.factors import Advance, AxisNest, Factors, axis_nests
+from accelsim.traffic.factors import Advance, AxisNest, Factors, axis_nests, new_words
 
 
 def _arrivals(mapping: Mapping, nests: list[AxisNest], position: int, retained: bool, factors: Factors) -> int:
@@ -28,15 +29,13 @@ def _arrivals(mapping: Mapping, nests: list[AxisNest], position: int, retained: 
         return prod(factors.total(nest, nest.child)[0] for nest in nests)
     words = prod(nest.cell((0,) * len(nest.dims), None)[0] for nest in nests)
     for i, loop in enumerate(loops):
-        total = kept = 1
+        cells = []
         for nest in nests:
             advance: Advance = None
             if loop.dim in nest.dims:
                 advance = (loop.dim, min(mapping.tile_step(loop.dim, i), mapping.problem.bound[loop.dim]))
-            one, two = factors.total(nest, outer(nest, i + 1), advance)
-            total *= one
-            kept *= two
-        words += total - kept
+            cells.append(factors.total(nest, outer(nest, i + 1), advance))
+        words += new_words(cells)
     return words
 
 
@@ -78,7 +77,13 @@ def count_point(mapping: Mapping, operand: Operand, point: Point, rules: Rules, 
 
 
 def count(mapping: Mapping, arch: Accelerator, rules: Rules, factors: Factors | None = None) -> tuple[LinkCount, ...]:
-    """Words of every link of every operand, in closed form; `factors` may be shared between mappings of a problem."""
+    """Words of every link of every operand, in closed form; `factors` may be shared between mappings of a problem.
+
+    Raises:
+        InputError: the rules are those of counts over storage levels.
+    """
+    if (rules.tile, rules.steps, rules.stride_change, rules.links) != ("exact", "all", "keep", False):
+        raise InputError("counting by boxes, two steps, resets or links needs a nest of storage levels")
     memo = Factors() if factors is None else factors
     return tuple(
         count_point(mapping, operand, point, rules, memo)

@@ -10,7 +10,7 @@ Dims that do not index the operand act as an axis whose set is one point while t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -36,6 +36,7 @@ class AxisNest:
         apart, joint: start offsets per dim over unshared and shared PEs, (0,) at a shared memory.
         reuse: overlap with what is held counts (True), or only an unchanged tile saves its refill.
         whole: count tiles instead of words (1 needed, 1 kept if nothing of it is new).
+        box: a tile is everything between its first and last index, stride gaps and padding included.
     """
 
     axis: Axis | None
@@ -47,6 +48,7 @@ class AxisNest:
     joint: tuple[tuple[int, ...], ...]
     reuse: bool
     whole: bool = False
+    box: bool = False
 
     def _set(self, starts: Sequence[int]) -> int:
         """Index set of one PE (or memory) whose dims begin at `starts`."""
@@ -55,6 +57,9 @@ class AxisNest:
         if self.axis is None:
             return 1
         ranges = {dim: (s, min(e, b - s)) for dim, s, e, b in zip(self.dims, starts, self.pe, self.bounds, strict=True)}
+        if self.box:
+            first = sum(coef * ranges[dim][0] for dim, coef in self.axis.terms)
+            return ((1 << self.axis.span({dim: length for dim, (_, length) in ranges.items()})) - 1) << first
         return self.axis.mask(ranges)
 
     def cell(self, new: tuple[int, ...], old: tuple[int, ...] | None) -> Cell:
@@ -92,6 +97,15 @@ class AxisNest:
         """True if every tile is one word of one memory (a pooling window streamed word by word)."""
         extents = (*self.child, *self.pe, *(len(split) for split in (*self.apart, *self.joint)))
         return self.axis is not None and max(extents) == 1
+
+
+def new_words(cells: Iterable[Cell]) -> int:
+    """Words of a tile that were not there before, from (|U|, |U minus D|) of each of its axes."""
+    total = kept = 1
+    for one, two in cells:
+        total *= one
+        kept *= two
+    return total - kept
 
 
 def _combos(parts: tuple[tuple[int, ...], ...]) -> list[tuple[int, ...]]:

@@ -17,6 +17,7 @@ SECTIONS: dict[str, str] = {
     "gemmini": "accelsim.validate.gemmini",
     "energy": "accelsim.validate.energy",
     "dram": "accelsim.validate.dram",
+    "timeloop": "accelsim.validate.timeloop",
 }
 
 
@@ -36,3 +37,18 @@ def compare(name: str, rows: str = "") -> Section:
         raise InputError(f"--rows {rows!r}: {name} takes no rows")
     from_rows: Callable[[str], Section] = module.compare_rows
     return from_rows(rows)
+
+
+def compare_cases(name: str, cases: str) -> Section:
+    """Run one validation on the cases of a file instead of our own.
+
+    Raises:
+        InputError: no validation has this name, or it takes no cases.
+    """
+    if name not in SECTIONS:
+        raise InputError(f"no validation {name!r}; {nearest(name, SECTIONS)}")
+    module = importlib.import_module(SECTIONS[name])
+    if not hasattr(module, "compare_cases"):
+        raise InputError(f"--cases {cases!r}: {name} takes no cases, timeloop does")
+    from_cases: Callable[[str], Section] = module.compare_cases
+    return from_cases(cases)
