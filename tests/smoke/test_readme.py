@@ -14,7 +14,7 @@ def blocks(root: Path, language: str) -> list[str]:
 
 def test_python_blocks_run(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     found = blocks(root, "python")
-    assert len(found) == 2
+    assert len(found) == 3
     for code in found:
         exec(compile(code, "README.md", "exec"), {})
     assert "266200" in capsys.readouterr().out
