@@ -68,7 +68,7 @@ class _Search:
             self.left.append(pairs)
         if self.found[0] < 0:
             raise MappingError(f"{s.machine.name}: no mapping fits under the constraints")
-        nest = self._nest()
+        nest = nest_of(s, self.found)
         report = evaluate(nest, s.machine, SEARCHED)
         assert (report.energy_zj, report.cycles) == (self._zj(self.best[:3]), int(self.best[2]))
         assert not capacity_errors(report.counts, s.machine)
@@ -109,28 +109,29 @@ class _Search:
         key = energy * cycles if self.mode == 0 else energy if self.mode == 1 else cycles
         return rows[np.argsort(key, kind="stable")]
 
-    def _nest(self) -> LevelNest:
-        """The best mapping as a nest."""
-        s, dims = self.space, self.space.dims
-        col, row, tile = (int(n) for n in self.found[:3])
-        inner = self.found[3 : 3 + len(dims)]
-        base = s.tiles[tile] * s.cols[col] * s.rows[row]
-        rest = s.bounds // base // inner
-        order = [int(d) for d in self.found[3 + len(dims) :] if d >= 0]
-        at_outer = int((rest > 1).sum())
-        temporal: dict[int, tuple[Loop, ...]] = {
-            0: tuple(Loop(dims[d], int(rest[d])) for d in order[:at_outer]),
-            1: tuple(Loop(dims[d], int(inner[d])) for d in order[at_outer:]),
-        }
-        for position, loops in zip(s.layout.inside, s.interior(tile).loops, strict=True):
-            temporal[position] = tuple(Loop(dim, trips) for dim, trips in loops)
-        spatial: dict[int, list[Loop]] = {}
-        if s.layout.cols >= 0:
-            spatial[s.layout.cols] = [Loop(d, int(n), "col") for d, n in zip(dims, s.cols[col], strict=True) if n > 1]
-        if s.layout.rows >= 0:
-            spatial[s.layout.rows] = [Loop(d, int(n), "row") for d, n in zip(dims, s.rows[row], strict=True) if n > 1]
-        levels = tuple(
-            LevelLoops(level.name, temporal.get(n, ()), tuple(spatial.get(n, ())))
-            for n, level in enumerate(s.machine.levels)
-        )
-        return LevelNest(s.problem, levels)
+
+def nest_of(space: Space, found: Ints) -> LevelNest:
+    """The nest of a mapping as `branch.solve` writes it."""
+    s, dims = space, space.dims
+    col, row, tile = (int(n) for n in found[:3])
+    inner = found[3 : 3 + len(dims)]
+    base = s.tiles[tile] * s.cols[col] * s.rows[row]
+    rest = s.bounds // base // inner
+    order = [int(d) for d in found[3 + len(dims) :] if d >= 0]
+    at_outer = int((rest > 1).sum())
+    temporal: dict[int, tuple[Loop, ...]] = {
+        0: tuple(Loop(dims[d], int(rest[d])) for d in order[:at_outer]),
+        1: tuple(Loop(dims[d], int(inner[d])) for d in order[at_outer:]),
+    }
+    for position, loops in zip(s.layout.inside, s.interior(tile).loops, strict=True):
+        temporal[position] = tuple(Loop(dim, trips) for dim, trips in loops)
+    spatial: dict[int, list[Loop]] = {}
+    if s.layout.cols >= 0:
+        spatial[s.layout.cols] = [Loop(d, int(n), "col") for d, n in zip(dims, s.cols[col], strict=True) if n > 1]
+    if s.layout.rows >= 0:
+        spatial[s.layout.rows] = [Loop(d, int(n), "row") for d, n in zip(dims, s.rows[row], strict=True) if n > 1]
+    levels = tuple(
+        LevelLoops(level.name, temporal.get(n, ()), tuple(spatial.get(n, ())))
+        for n, level in enumerate(s.machine.levels)
+    )
+    return LevelNest(s.problem, levels)
