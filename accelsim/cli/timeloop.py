@@ -77,14 +77,14 @@ def _search(setup: Setup, objective: Goal, most: int | None, out: str, as_json: 
     if objective is not Goal.latency and without_energy(setup.machine):
         raise InputError(f"no energies for --objective {objective}: add an ERT to the architecture, or give --ert FILE")
     found = search(setup.problem, setup.machine, setup.constraints, objective.value, most)
-    text = mapping_text(found.nest, setup.machine, setup.shape.dims)
+    text = mapping_text(found.mapping, setup.machine, setup.shape.dims)
     if out:
         write_all(Path(out).parent, {Path(out).name: text.encode()})
     if as_json:
         result = {"objective": objective.value, "cost": found.cost, "bound": found.bound, "gap": found.gap,
                   "proven": found.proven, "evaluated": found.evaluated, "floors": found.floors}  # fmt: skip
         figures = _figures(found.report)
-        print_json({"machine": setup.machine.name, **result, **figures, "mapping": _directives(setup, found.nest)})
+        print_json({"machine": setup.machine.name, **result, **figures, "mapping": _directives(setup, found.mapping)})
         return
     _print(found.report, setup.machine.name)
     say(_proof(found, objective))

@@ -43,7 +43,7 @@ def test_the_proven_optimum_is_the_best_known(layer: str) -> None:
     found = search(case.nest.problem, MACHINE, LIMITS, "edp")
     assert found.proven
     assert found.cost / ZJ == pytest.approx(best, rel=2e-5)
-    again = evaluate(found.nest, MACHINE, SEARCHED)
+    again = evaluate(found.mapping, MACHINE, SEARCHED)
     assert again.energy_zj * again.cycles == found.cost
     free = search(case.nest.problem, MACHINE, (), "edp")
     assert free.proven

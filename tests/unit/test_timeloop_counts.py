@@ -57,16 +57,31 @@ def counts_of(nest: LevelNest, rules: Rules = TIMELOOP) -> dict[tuple[str, str],
 
 
 def test_a_stride_change_resets_the_halo() -> None:
-    """A window slides along Q (3 steps), then P goes on: the step of P brings the whole tile, that of Q one column."""
-    problem = conv(P=2, Q=3, S=3)
-    nest = LevelNest(problem, chain(DRAM=((Loop("P", 2), Loop("Q", 3)), ()), O=((Loop("S", 3),), ())))
+    """A 2 x 2 window slides along Q (2 new words), then P goes on: the whole tile comes again."""
+    problem = conv(P=2, Q=2, R=2, S=2)
+    inside = (Loop("R", 2), Loop("S", 2))
+    nest = LevelNest(problem, chain(DRAM=((Loop("P", 2), Loop("Q", 2)), ()), O=(inside, ())))
     inputs = problem.operand("Inputs")
-    assert received(inputs, nest, 1, UNLINKED).words == 3 + 1 * 2 + 3 + 1 * 2
-    kept = replace(UNLINKED, stride_change="keep")
-    assert received(inputs, nest, 1, kept).words == 3 + 1 * 2 + 3 + 1 * 2
-    inner = LevelNest(problem, chain(DRAM=((Loop("Q", 3), Loop("P", 2)), ()), O=((Loop("S", 3),), ())))
-    assert received(inputs, inner, 1, UNLINKED).words == 6 * 3
-    assert received(inputs, inner, 1, kept).words == 6 * 3
+    assert received(inputs, nest, 1, UNLINKED).words == 4 + 2 + 4 + 2
+    assert received(inputs, nest, 1, replace(UNLINKED, stride_change="keep")).words == 4 + 2 + 3 + 2
+
+
+def test_index_1_stands_for_all_others() -> None:
+    """Q in two loops of 3 and 2: the second begins where index 1 of the first says, not where it ended."""
+    problem = conv(Q=6, S=2)
+    loops = (Loop("Q", 2), Loop("Q", 3))
+    nest = LevelNest(problem, chain(DRAM=((loops[0],), ()), GLB=((loops[1],), ()), O=((Loop("S", 2),), ())))
+    inputs = problem.operand("Inputs")
+    assert received(inputs, nest, 4, UNLINKED).words == 2 + 1 * 2 + 2 + 1 * 2
+    assert received(inputs, nest, 4, Rules()).words == 2 + 1 * 2 + 1 + 1 * 2
+
+
+def test_no_movement_keeps_the_stride() -> None:
+    """M between two steps along Q moves nothing and resets nothing."""
+    problem = conv(Q=4, S=2, M=2)
+    order = (Loop("Q", 4), Loop("M", 2))
+    nest = LevelNest(problem, chain(DRAM=(order, ()), O=((Loop("S", 2),), ())))
+    assert received(problem.operand("Inputs"), nest, 1, UNLINKED).words == 2 + 1 * 3
 
 
 def test_boxes_hold_the_gaps_of_a_stride() -> None:

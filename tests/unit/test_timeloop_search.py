@@ -119,8 +119,8 @@ def test_constraints_narrow_the_search() -> None:
     free = search(problem, small)
     found = search(problem, small, limits)
     assert found.cost > free.cost
-    assert not any(limit.broken_by(found.nest) for limit in limits)
-    assert any(limit.broken_by(free.nest) for limit in limits)
+    assert not any(limit.broken_by(found.mapping) for limit in limits)
+    assert any(limit.broken_by(free.mapping) for limit in limits)
 
 
 def test_interiors_that_do_not_fit_are_all_tried() -> None:
@@ -247,6 +247,11 @@ def test_wrong_questions_are_refused() -> None:
         search(problem, small, (Constraint("GLB", "temporal"), Constraint("GLB", "temporal")))
     with pytest.raises(MappingError, match="no mapping fits under the constraints"):
         search(conv(C=4), machine(shared=1), (Constraint("GLB", "temporal", fixed=(("C", 4),)),))
+
+
+def test_costs_beyond_integers_are_refused() -> None:
+    with pytest.raises(InputError, match=r"MACs at up to .* beyond exact 64-bit integers"):
+        search(conv(N=2**20, M=2**20, C=2**20), machine())
 
 
 def test_other_machines_are_refused() -> None:

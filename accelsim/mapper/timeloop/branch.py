@@ -37,7 +37,7 @@ from accelsim.mapper.timeloop.kernels import (
     ORDER,
     OUTER,
     OUTS,
-    RANK,
+    PARTNER,
     ROOM,
     SHARED,
     SIZE,
@@ -69,16 +69,17 @@ def situation(m: Array, g: Array, w: Array, cols: Array, rows: Array, col: int, 
     for axis in range(2):
         for d in range(m[DIMS]):
             trips = cols[col, d] if axis else rows[row, d]
-            for e in range(d):
-                if g[RANK, d] >= 0 and g[RANK, e] == g[RANK, d] and w[SPLIT, e] > 1:
-                    w[F, COUPLED] += trips > 1
             w[SPLIT, d] = trips
             w[F, 0] *= w[SPLIT, d]
             w[F, 1] *= cols[col, d] if axis else 1
-        w[F, 3] //= over(m, g, w, 2, SPLIT)
-        for o in range(3):
-            w[F, 4 + o] *= projections(m, g, w, o)
+        results = over(m, g, w, 2, SPLIT)
+        w[F, 3] //= results
+        w[F, 4] *= projections(m, g, w)
+        w[F, 5] *= over(m, g, w, 1, SPLIT)
+        w[F, 6] *= results
         for d in range(m[DIMS]):
+            other = g[PARTNER, d]
+            w[F, COUPLED] += other > d and w[SPLIT, d] > 1 and w[SPLIT, other] > 1
             w[BASE, d] *= w[SPLIT, d]
     w[F, 2] = m[KNOWN + 3] // w[F, 0]
 

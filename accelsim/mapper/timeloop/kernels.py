@@ -7,7 +7,8 @@ go from function to function (many, or structures of them, cost far more time to
     m  (60,)     the machine and what never changes: energies per access, block sizes, bandwidths as numerator and
                  denominator, leakage (`space.pack`), then the entries from KEEP on
     g  (10, D)   by dim: rows REL to REL + 2 whether it moves the operand, RANK the axis of the Inputs it belongs to (-1
-                 none), COEF its coefficient there, BOUND, ORDER and ORDER + 1 its place among the loops of levels 1, 0
+                 none), COEF its coefficient there, BOUND, ORDER and ORDER + 1 its place among the loops of levels 1, 0,
+                 PARTNER the other dim of its axis of the Inputs (-1 none)
     w  (24, 2 D) scratch of one choice of spatial splits and PE tile, by row: see the names below
 
 Content is the number of words that enter a tile. For loops outer to inner with k the innermost one that moves the
@@ -27,26 +28,28 @@ HUGE = 1 << 62
 LOW = (1 << 31) - 1
 
 # Entries of m: whether level 1 keeps an operand (3); all Inputs touched, Weights, Outputs, MACs (4); words of level 1
-# and most evaluations (0 unbounded); axes of the Inputs; D; units of leakage in one of energy.
-KEEP, KNOWN, ROOM, MOST, AXES, DIMS, REST = 40, 43, 47, 48, 49, 50, 51
+# and most evaluations (0 unbounded); axes of the Inputs; D; units of leakage in one of energy; binary logarithms of the
+# blocks of level 0, level 1 and the stores (5), -1 where they are no powers of two.
+KEEP, KNOWN, ROOM, MOST, AXES, DIMS, REST, SHIFT = 40, 43, 47, 48, 49, 50, 51, 52
 # Rows of g.
-REL, RANK, COEF, BOUND, ORDER = 0, 3, 4, 5, 6
+REL, RANK, COEF, BOUND, ORDER, PARTNER = 0, 3, 4, 5, 6, 8
 # Rows of w. F: PEs in use, columns in use, steps, Outputs per PE, projections of the operands (from 4), and from WHOLE
 # whether a floor is for all splits, whether projections depend on the PE tile. BASE: extent of the array. INNER,
 # OUTER: trips at levels 1, 0; LEFT their product. EXTENT: of the tile of level 1. BOX, HELD: spans of the Inputs in
 # a PE, at level 1. INTO, SHARED: content of a PE, of level 1, by operand; LEAST the fewest visits. SIZE: words of a
 # PE's tiles, STAY whether they fit. DIM, TRIPS: loops outer to inner. OUTS, INS: dims with loops at levels 0, 1.
 # SPLIT: trips for `projections`. ONE, FLOOR, BEST: energy, its rest, cycles. WORK: evaluations, splits, orders of
-# level 0.
+# level 0. BEFORE: trips of all loops outside each.
 F, BASE, INNER, OUTER, LEFT, EXTENT, BOX, HELD, INTO, SHARED, LEAST = 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10
 SIZE, STAY, DIM, TRIPS, OUTS, INS, SPLIT, ONE, FLOOR, BEST, WORK = 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21
-WHOLE, COUPLED, ROWS = 7, 8, 22
+BEFORE, ROWS = 22, 23
+WHOLE, COUPLED = 7, 8
 
 
 @compiled
-def blocks(words: int, block: int) -> int:
-    """Accesses of `block` words."""
-    return words if block == 1 else (words + block - 1) // block
+def blocks(words: int, block: int, shift: int) -> int:
+    """Accesses of `block` words; `shift` its binary logarithm, -1 if it is no power of two."""
+    return (words + block - 1) >> shift if shift >= 0 else (words + block - 1) // block
 
 
 @compiled
@@ -74,23 +77,24 @@ def price(m: Array, w: Array) -> None:
         mine = m[KNOWN + 2] if o == 2 else 0
         if m[KEEP + o]:
             down = w[SHARED, o]
-            energy += blocks(sent - mine, m[5]) * m[3] + blocks(down - mine, m[5]) * m[4]
+            energy += blocks(sent - mine, m[5], m[SHIFT + 1]) * m[3] + blocks(down - mine, m[5], m[SHIFT + 1]) * m[4]
             reads += sent - mine
             writes += down - mine
             if o == 2:
-                energy += blocks(sent, m[5]) * m[4]
+                energy += blocks(sent, m[5], m[SHIFT + 1]) * m[4]
                 writes += sent
-        energy += blocks(down - mine, m[2]) * m[0]
+        energy += blocks(down - mine, m[2], m[SHIFT]) * m[0]
         dram_reads += down - mine
         if o == 2:
-            energy += blocks(down, m[2]) * m[1]
+            energy += blocks(down, m[2], m[SHIFT]) * m[1]
             dram_writes += down
         at = 10 + 7 * o
         here = w[F, 3] if o == 2 else 0
         wrote = w[INTO, o] - here
-        spent = blocks(steps - here, m[at + 2]) * m[at] + blocks(wrote, m[at + 2]) * m[at + 1]
+        block, by = m[at + 2], m[SHIFT + 2 + o]
+        spent = blocks(steps - here, block, by) * m[at] + blocks(wrote, block, by) * m[at + 1]
         if o == 2:
-            spent += blocks(steps, m[at + 2]) * m[at + 1]
+            spent += blocks(steps, block, by) * m[at + 1]
             wrote += steps
         energy += pes * spent
         cycles = stretched(steps - here, m[at + 3], m[at + 4], cycles)
@@ -118,6 +122,7 @@ def content(g: Array, w: Array, o: int, n: int, tile: int, base: int, box: int) 
         return tile
     visits = 1
     for i in range(k + 1):
+        w[BEFORE, i] = visits
         visits *= w[TRIPS, i]
     if o != 0:
         return tile * visits
@@ -125,11 +130,11 @@ def content(g: Array, w: Array, o: int, n: int, tile: int, base: int, box: int) 
     axis = g[RANK, inmost]
     shift, span = g[COEF, inmost] * w[base, inmost], w[box, axis]
     overlap = tile // span * (span - shift) if shift < span else 0
-    outside = visits // w[TRIPS, k]
+    outside = w[BEFORE, k]
     saved = overlap * (visits - outside)
     moved = shift
     for i in range(k - 1, -1, -1):
-        further = outside // w[TRIPS, i]
+        further = w[BEFORE, i]
         d = w[DIM, i]
         if g[REL, d]:
             if g[RANK, d] != axis:
@@ -159,7 +164,7 @@ def less(e1: int, r1: int, c1: int, e2: int, r2: int, c2: int, mode: int, unit: 
         return c1 < c2
     if mode:
         return e1 < e2 or (e1 == e2 and r1 < r2)
-    first, second = float(e1) * float(c1), float(e2) * float(c2)
+    first, second = (float(e1) * unit + r1) * c1, (float(e2) * unit + r2) * c2
     if first < 0.999999 * second or second < 0.999999 * first:
         return first < second
     last1, last2 = (e1 & LOW) * (c1 & LOW), (e2 & LOW) * (c2 & LOW)
@@ -192,20 +197,17 @@ def distinct(n1: int, s1: int, n2: int, s2: int) -> int:
 
 
 @compiled
-def projections(m: Array, g: Array, w: Array, o: int) -> int:
-    """Different offsets of an operand over the loops of one spatial level, in SPLIT; BASE is the extent inside them."""
+def projections(m: Array, g: Array, w: Array) -> int:
+    """Different offsets of the Inputs over the loops of one spatial level, in SPLIT; BASE is the extent inside them."""
     found = 1
     for d in range(m[DIMS]):
-        if g[REL + o, d] == 0 or w[SPLIT, d] == 1:
+        trips, other = w[SPLIT, d], g[PARTNER, d]
+        if g[REL, d] == 0 or trips == 1:
             continue
-        other = -1
-        for e in range(m[DIMS]):
-            if o == 0 and e != d and g[RANK, e] == g[RANK, d] and w[SPLIT, e] > 1:
-                other = e
-        if other < 0:
-            found *= w[SPLIT, d]
+        if other < 0 or w[SPLIT, other] == 1:
+            found *= trips
         elif other > d:
-            found *= distinct(w[SPLIT, d], g[COEF, d] * w[BASE, d], w[SPLIT, other], g[COEF, other] * w[BASE, other])
+            found *= distinct(trips, g[COEF, d] * w[BASE, d], w[SPLIT, other], g[COEF, other] * w[BASE, other])
     return found
 
 
@@ -241,10 +243,8 @@ def halo_floor(m: Array, g: Array, w: Array, k: int, n: int, visits: int) -> int
     """
     axis, tile = g[RANK, k], w[SIZE, 0]
     fresh = tile // w[BOX, axis] * min(g[COEF, k] * w[BASE, k], w[BOX, axis])
-    others = 1
-    for d in range(m[DIMS]):
-        if d != k and g[RANK, d] == axis:
-            others *= w[INNER, d] * w[OUTER, d]
+    other = g[PARTNER, k]
+    others = w[INNER, other] * w[OUTER, other] if other >= 0 else 1
     own = w[OUTER, k] if w[INNER, k] > 1 else 1
     outside = visits // n
     moved, whole = visits - outside, outside
@@ -263,19 +263,19 @@ def halo_floor(m: Array, g: Array, w: Array, k: int, n: int, visits: int) -> int
 @compiled
 def same_kind(g: Array, j: int, k: int) -> bool:
     """Whether two dims move the same operands."""
-    apart = 0
+    same = True
     for o in range(3):
-        apart += g[REL + o, j] != g[REL + o, k]
-    return apart == 0
+        same = same and g[REL + o, j] == g[REL + o, k]
+    return same
 
 
 @compiled
 def first_of_kind(g: Array, w: Array, j: int, row: int) -> bool:
     """Whether no dim before j with loops in a row moves the same operands."""
-    before = 0
+    first = True
     for k in range(j):
-        before += w[row, k] > 1 and same_kind(g, j, k)
-    return before == 0
+        first = first and (w[row, k] == 1 or not same_kind(g, j, k))
+    return first
 
 
 @compiled

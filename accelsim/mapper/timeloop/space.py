@@ -29,6 +29,7 @@ from accelsim.problem import Axis, Problem
 
 Ints = NDArray[np.int64]
 MOST_INTERIORS = 300_000
+MOST_UNITS = 9 * 10**18
 
 
 @dataclass(frozen=True)
@@ -116,6 +117,7 @@ class Space:
         self.dims = tuple(dim for dim, bound in problem.bounds if bound > 1)
         self.bounds = np.array([problem.bound[dim] for dim in self.dims], np.int64)
         self.unit, self.rest = units_of(machine)
+        self._check_size()
         self._axes()
         self._check_fixed()
         self.cols = self._splits(self.layout.cols, "cols")
@@ -124,11 +126,24 @@ class Space:
         self._outer()
         self.table = np.concatenate([self.tiles, self.words, self.fits], axis=1)
 
+    def _check_size(self) -> None:
+        """Refuse what could leave 63 bits: no operand is read or written more than once per MAC at a level."""
+        worst = self.machine.compute_zj
+        for number, level in enumerate(self.machine.levels):
+            writes = (len(level.keeps) if number else 0) + ("Outputs" in level.keeps)
+            worst += -(-(len(level.keeps) * level.read_zj + writes * level.write_zj) // level.block_words)
+        if self.problem.macs * worst // self.unit > MOST_UNITS:
+            raise InputError(
+                f"{self.problem.macs} MACs at up to {worst / 1e9:g} pJ each in units of {self.unit / 1e9:g} pJ: beyond "
+                "exact 64-bit integers; give energies with fewer digits"
+            )
+
     def _axes(self) -> None:
         """Relevance, ranks and coefficients; `known`."""
         count = len(self.dims)
         self.rel = np.zeros((3, count), np.int64)
         self.rank, self.coef = np.full(count, -1, np.int64), np.zeros(count, np.int64)
+        self.partner = np.full(count, -1, np.int64)
         touched = []
         for number, name in enumerate(OPERANDS):
             operand = self.problem.operand(name)
@@ -152,6 +167,9 @@ class Space:
                 raise InputError(f"Inputs: {len(terms)} dims along one axis; the search takes at most two")
             for dim, coef in terms:
                 self.rank[self.dims.index(dim)], self.coef[self.dims.index(dim)] = number, coef
+            if len(terms) == 2:
+                one, two = (self.dims.index(dim) for dim, _ in terms)
+                self.partner[one], self.partner[two] = two, one
 
     def limit(self, level: str, kind: str, dim: str) -> tuple[int, int]:
         """(exact trips or 0, most trips or 0) of a dim at a level."""
@@ -349,6 +367,7 @@ class Space:
         m[kernels.ROOM], m[kernels.MOST] = self.machine.levels[1].words or 0, most_evaluations
         m[kernels.AXES], m[kernels.DIMS] = self.axes, dims
         g[:3, :dims], g[kernels.RANK, :dims], g[kernels.COEF, :dims] = self.rel, self.rank, self.coef
+        g[kernels.PARTNER, :dims] = self.partner
         g[kernels.BOUND, :dims], g[kernels.ORDER : kernels.ORDER + 2, :dims] = self.bounds, self.order
         return m, g, w
 
@@ -386,6 +405,8 @@ def pack(space: Space) -> Ints:
     m[3:10] = store(shared)
     for number, position in enumerate(layout.stores):
         m[10 + 7 * number : 17 + 7 * number] = store(machine.levels[position])
+    blocks = [machine.levels[n].block_words for n in (0, 1, *layout.stores)]
+    m[kernels.SHIFT : kernels.SHIFT + 5] = [b.bit_length() - 1 if b & (b - 1) == 0 else -1 for b in blocks]
     m[31] = machine.compute_zj // unit
     for position, level in enumerate(machine.levels):
         after_cols = layout.cols >= 0 and position > layout.cols

@@ -20,7 +20,7 @@ class Found:
         bound: no mapping of the space costs less. evaluated: complete evaluations; floors: bounds computed.
     """
 
-    nest: LevelNest
+    mapping: LevelNest
     report: LevelReport
     objective: Objective
     cost: int
