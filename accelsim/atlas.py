@@ -7,9 +7,10 @@ from typing import Any
 
 from accelsim.arch import Accelerator
 from accelsim.errors import InputError, MappingError, nearest
+from accelsim.formats.mapping_yaml import constraint_of, part_name
 from accelsim.graph import LayerGraph, optimise
 from accelsim.mapper.search import EVALUATIONS, Library, Mapped, Objective, map_problem
-from accelsim.mapping.constraint import ANYTHING, Constraint
+from accelsim.mapping.constraint import Constraint
 from accelsim.mapping.text import nest_text
 from accelsim.plan import lower, post_ops
 from accelsim.problem import Problem
@@ -79,24 +80,24 @@ def tasks_of(
 ) -> list[Task]:  # fmt: skip
     """Array work of a network, equal work once; of one layer if it is named.
 
-    `limits` are constraints by layer, `*` for the rest. Without `vector_work` no vector operation follows a word.
+    `limits` are constraints by layer (or part of one), `*` for the rest (`formats.mapping_yaml`).
+    Without `vector_work` no vector operation follows a word.
 
     Raises:
         InputError: a layer that the network does not have, or that does not run on the array.
     """
     limits = limits or {}
     layers = {node.name: node for node in optimise(graph).layers}
-    for name in (layer, *limits):
-        if name not in ("", "*") and name not in layers:
-            raise InputError(f"no layer {name!r} in {graph.name}; {nearest(name, layers)}")
+    if layer and layer not in layers:
+        raise InputError(f"no layer {layer!r} in {graph.name}; {nearest(layer, layers)}")
     found: dict[tuple[Problem, int, Constraint], list[str]] = {}
     for node in layers.values():
         if layer in ("", node.name):
-            for item in lower(node, arch):
-                if isinstance(item, Problem) and item.op == "mac":
-                    limit = limits.get(node.name, limits.get("*", ANYTHING))
-                    ops = post_ops(node) if vector_work else 0
-                    found.setdefault((item, ops, limit), []).append(node.name)
+            work = [item for item in lower(node, arch) if isinstance(item, Problem) and item.op == "mac"]
+            for part, item in enumerate(work):
+                limit = constraint_of(limits, node.name, part, len(work))
+                ops = post_ops(node) if vector_work else 0
+                found.setdefault((item, ops, limit), []).append(part_name(node.name, part, len(work)))
     if not found:
         raise InputError(f"{layer or graph.name}: no work for the array")
     return [Task(names[0], p, ops, limit, len(names)) for (p, ops, limit), names in found.items()]
@@ -127,7 +128,7 @@ def entry_of(task: Task, arch: Accelerator, objective: Objective, mapped: Mapped
     assert found is not None
     return Entry(
         task.name, task.times, task.problem.macs, mapped.outcome.makespan, mapped.energy_fj, found.cycles,
-        mapped.gap(objective) or 0.0, found.proven, found.cores, found.boxes, found.evaluated, mapped.evaluated,
+        mapped.gap(objective) or 0.0, found.proven, found.cores, found.boxes, found.evaluated, found.simulated,
         nest_text(mapped.mapping, arch),
     )  # fmt: skip
 

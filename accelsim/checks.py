@@ -13,6 +13,7 @@ from accelsim.report import LayerResult, Totals, totals_of
 from accelsim.sim.stream import Outcome
 from accelsim.timing.scalesim import ScaleRun
 from accelsim.traffic import stored_words
+from accelsim.traffic.bits import link_bits
 
 
 def _law(holds: bool, layer: str, law: str, figures: str) -> None:
@@ -108,18 +109,9 @@ def check_dram(name: str, use: DramUse, arch: Accelerator) -> None:
 
 def check_ports(name: str, mapped: Mapped, arch: Accelerator, cycles: int) -> None:
     """Cycles are at least the bits over the bandwidth of each on-chip port towards the array."""
-    precision = arch.precision
     for memory in arch.memories:
-        reads = writes = 0
-        for count in mapped.counts:
-            if count.parent != memory.name:
-                continue
-            if count.operand == "Outputs":
-                final = precision.psum_bits if memory.psum_only else precision.output_bits
-                reads += count.reads * precision.psum_bits
-                writes += count.psum_writes * precision.psum_bits + count.final_writes * final
-            else:
-                reads += count.reads * precision.read_bits(count.operand)
+        moved = [link_bits(arch, count) for count in mapped.counts if count.parent == memory.name]
+        reads, writes = sum(down for down, _ in moved), sum(up for _, up in moved)
         _law(
             cycles * memory.read_bits_per_cycle >= reads, name, f"cycles >= bits / {memory.name} read port", str(cycles)
         )

@@ -26,7 +26,10 @@ def package_state(*parts: str) -> str:
 
 def cache_root() -> Path:
     """The user's cache folder for this package."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "accelsim"
+    try:
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "accelsim"
+    except RuntimeError:  # no home folder
+        return Path(tempfile.gettempdir()) / "accelsim-cache"
 
 
 def cache_folder() -> str:

@@ -1,8 +1,10 @@
-"""Shared settings: hypothesis without deadlines and derandomised in CI, golden files, a plain environment."""
+"""Shared settings: hypothesis without deadlines, the same examples every time, golden files, a plain environment.
+
+`pytest --hypothesis-profile explore` draws new examples instead.
+"""
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import matplotlib
@@ -10,9 +12,9 @@ import pytest
 from hypothesis import settings
 
 matplotlib.use("Agg")
-settings.register_profile("local", deadline=None)
-settings.register_profile("ci", deadline=None, derandomize=True)
-settings.load_profile("ci" if os.environ.get("CI") else "local")
+settings.register_profile("same", deadline=None, derandomize=True)
+settings.register_profile("explore", deadline=None)
+settings.load_profile("same")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -192,6 +192,16 @@ class PEArray:
         table = {"ws": ("Weights",), "os": ("Outputs",), "is": ("Inputs",), "rs": OPERANDS}
         return table[self.dataflow]
 
+    @property
+    def preloaded(self) -> str | None:
+        """The operand that is brought into the PEs before a pass streams."""
+        return {"ws": "Weights", "is": "Inputs", "rs": "Weights"}.get(self.dataflow)
+
+    @property
+    def loads_ahead(self) -> bool:
+        """True if the next pass loads while this one streams."""
+        return self.weight_double_buffer and self.dataflow in ("ws", "is")
+
     def bus(self, operand: str) -> int:
         """Bus width of `operand` in words a cycle (`row_stationary`)."""
         return dict(self.bus_words_per_cycle)[operand]
@@ -237,6 +247,11 @@ class Accelerator:
             if level.name == name:
                 return level
         raise InputError(f"{self.name} has no memory {name!r}; it has {', '.join(m.name for m in self.memories)}")
+
+    def final_bits(self, memory: str) -> int:
+        """Width of a finished output word in `DRAM`, a memory or `PE`: accumulators and PEs keep psum width."""
+        wide = memory == "PE" or (memory != "DRAM" and self.memory(memory).psum_only)
+        return self.precision.psum_bits if wide else self.precision.output_bits
 
     def chain(self, operand: str) -> tuple[MemoryLevel, ...]:
         """On-chip memories that keep `operand` for the array, outer to inner."""

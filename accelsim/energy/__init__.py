@@ -12,7 +12,6 @@ from accelsim.energy.tables import (
     live_macs,
     merge,
     operand_order,
-    stored_final_bits,
     vector_traffic,
 )
 
@@ -26,6 +25,5 @@ __all__ = [
     "live_macs",
     "merge",
     "operand_order",
-    "stored_final_bits",
     "vector_traffic",
 ]

@@ -40,13 +40,6 @@ def merge(tables: Iterable[LevelTraffic]) -> LevelTraffic:
     return total
 
 
-def stored_final_bits(arch: Accelerator, memory: str) -> int:
-    """Width at which a finished output word is stored in a memory (accumulators and PEs keep psum width)."""
-    if memory == "PE" or (memory != "DRAM" and arch.memory(memory).psum_only):
-        return arch.precision.psum_bits
-    return arch.precision.output_bits
-
-
 def live_macs(arch: Accelerator, macs: int, zeros: Zeros) -> int:
     """MACs that the PEs really do: all of them, or those whose input is not zero where the machine gates."""
     return zeros.live(macs) if arch.array.zero_gating else macs
@@ -73,7 +66,7 @@ def array_traffic(counts: Iterable[LinkCount], arch: Accelerator, macs: int, zer
                 add_flow(table, "array", count.operand, Flow(write_bits=count.deliveries * bits))
             continue
         psum = precision.psum_bits
-        final = count.final_writes * stored_final_bits(arch, count.parent)
+        final = count.final_writes * arch.final_bits(count.parent)
         if count.parent == "DRAM":
             final = stored_bits(arch.dram.coding, count.final_writes, precision.output_bits, zeros.outputs_ppm)
         written = count.psum_writes * psum + final
@@ -81,7 +74,7 @@ def array_traffic(counts: Iterable[LinkCount], arch: Accelerator, macs: int, zer
         if count.child == "PE":
             add_flow(table, "array", "Outputs", Flow(count.sends * psum, count.deliveries * psum))
         else:
-            left = count.psum_writes * psum + count.final_writes * stored_final_bits(arch, count.child)
+            left = count.psum_writes * psum + count.final_writes * arch.final_bits(count.child)
             add_flow(table, count.child, "Outputs", Flow(left, count.deliveries * psum))
     live = live_macs(arch, macs, zeros)
     add_flow(table, "PE", "Inputs", Flow(read_bits=macs * precision.input_bits))

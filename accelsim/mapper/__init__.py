@@ -1,1 +1,1 @@
-"""Search for mappings: the space around a template core, a cheap estimate, the exact model as the judge."""
+"""Search for mappings: the exact search for the bound objective, the simulator as the judge."""

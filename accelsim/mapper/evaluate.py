@@ -3,28 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 from accelsim.arch import Accelerator
 from accelsim.arch.encoding import DENSE, Zeros
 from accelsim.dram.energy import ACTIVATION, READ_WRITE, command_energy_fj
 from accelsim.energy import array_traffic, energy_fj, live_macs
-from accelsim.mapper.exact.search import Found, objective_cost
+from accelsim.mapper.exact.search import Found
+from accelsim.mapper.objective import Objective, objective_cost
 from accelsim.mapping import LinkCount, Mapping, rules_of
 from accelsim.sim import recurrence
 from accelsim.sim.build import Simulated, build_stream
 from accelsim.sim.stream import Outcome
 from accelsim.traffic import Factors, count, stored_words
 
-Objective = Literal["edp", "energy", "latency"]
-OBJECTIVES: tuple[Objective, ...] = ("edp", "energy", "latency")
-
 
 @dataclass(frozen=True)
 class Mapped:
     """A mapping with its three costs: counts, stream and outcome.
 
-    `evaluated` counts simulations, `search` is what the exact search proved (None for pooling).
+    Attributes:
+        energy_fj: what it takes. counted_fj: what the search counts, energy per bit; they differ where the DRAM's
+            commands are charged.
+        search: what the exact search proved (None for pooling, and where words are zero: proofs are about dense ones).
     """
 
     mapping: Mapping
@@ -32,18 +32,22 @@ class Mapped:
     simulated: Simulated
     outcome: Outcome
     energy_fj: int
-    evaluated: int = 1
+    counted_fj: int
     search: Found | None = None
 
     def cost(self, objective: Objective) -> int:
         """The objective as an exact integer."""
         return objective_cost(objective, self.energy_fj, self.outcome.makespan)
 
+    def counted_cost(self, objective: Objective) -> int:
+        """The objective with the energy that the search counts: never below what it proves."""
+        return objective_cost(objective, self.counted_fj, self.outcome.makespan)
+
     def gap(self, objective: Objective) -> float | None:
-        """How far the simulated cost lies above what is proven to be the least, as a share; None if nothing is."""
-        if self.search is None or self.search.bound == 0:
+        """How far the counted cost lies above what is proven to be the least, as a share; None if nothing is."""
+        if self.search is None:
             return None
-        return self.cost(objective) / self.search.bound - 1
+        return self.counted_cost(objective) / self.search.bound - 1
 
 
 def evaluate(
@@ -56,7 +60,8 @@ def evaluate(
     macs = mapping.problem.macs if mapping.problem.op == "mac" else 0
     ops = post_ops * stored_words(mapping.problem.output, mapping) if macs else mapping.problem.macs
     energy = energy_fj(array_traffic(counts, arch, macs, zeros), arch, live_macs(arch, macs, zeros), ops)
+    counted = sum(energy.values())
     if arch.dram.timing is not None and arch.dram.timing.command_energy and outcome.dram is not None:
         spent = command_energy_fj(arch.dram.timing, outcome.dram)
         energy.update({name: spent[name] for name in (READ_WRITE, ACTIVATION)})
-    return Mapped(mapping, counts, simulated, outcome, sum(energy.values()))
+    return Mapped(mapping, counts, simulated, outcome, sum(energy.values()), counted)

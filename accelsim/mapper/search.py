@@ -1,9 +1,11 @@
 """From a problem to its mapping: the exact search for the bound objective, then the simulator as the judge.
 
 The search proves the least value of the bound objective and names the mappings that promise most; these are simulated,
-and the best simulated one is taken. A mapping whose bound is not below the best simulated cost cannot be better and is
-passed over. Where the gap between simulated cost and bound is above `ENOUGH`, the search goes on for `WIDER` boxes
-among the mappings whose bound lies in the gap, and the most promising of those are simulated too.
+and the best simulated one is taken. The search counts energy per bit; where DRAM is charged by commands, simulated
+mappings are compared by what they take, and proofs are about what is counted. A mapping whose bound is not below the
+least counted cost of a simulated one is passed over. Where that cost is above the bound by
+more than `ENOUGH`, the search goes on for `WIDER` boxes among the mappings whose bound lies in the gap, and the most
+promising of those are simulated too.
 """
 
 from __future__ import annotations
@@ -16,8 +18,9 @@ from typing import Protocol
 from accelsim.arch import Accelerator
 from accelsim.arch.encoding import DENSE, Zeros
 from accelsim.errors import MappingError
-from accelsim.mapper.evaluate import OBJECTIVES, Mapped, Objective, evaluate
-from accelsim.mapper.exact.search import NO_LIMIT, Candidate, Found, Request, objective_cost
+from accelsim.mapper.evaluate import Mapped, evaluate
+from accelsim.mapper.exact.search import NO_LIMIT, Candidate, Found, Request
+from accelsim.mapper.objective import OBJECTIVES, Objective, objective_cost
 from accelsim.mapping import Loop, Mapping, TileLevel
 from accelsim.mapping.constraint import ANYTHING, Constraint
 from accelsim.mapping.legality import problems_with
@@ -28,8 +31,8 @@ from accelsim.traffic import Factors
 __all__ = ["OBJECTIVES", "Mapped", "Objective", "evaluate", "map_problem"]
 SIMULATIONS = 8  # mappings simulated at most, per round
 PASSES = 200_000  # passes simulated at most, all mappings of a round together (one is always simulated)
-ENOUGH = 0.01
-WIDER = 200_000
+ENOUGH = 0.01  # gap as a share
+WIDER = 200_000  # boxes and mappings evaluated to close it
 EVALUATIONS = 4_000_000  # boxes and mappings evaluated by default
 
 
@@ -49,36 +52,37 @@ class Library(Protocol):
 
 
 class _Judge:
-    """Simulates candidates and remembers the best."""
+    """Simulates candidates and remembers the best by what it takes, and the least by what the search counts."""
 
-    def __init__(self, request: Request, zeros: Zeros) -> None:
-        self.request, self.zeros, self.factors = request, zeros, Factors()
+    def __init__(self, request: Request) -> None:
+        self.request, self.factors = request, Factors()
         self.best: Mapped | None = None
+        self.least: Mapped | None = None
         self.simulated = 0
 
-    def cost(self, energy_fj: int, cycles: int) -> int:
-        return objective_cost(self.request.objective, energy_fj, cycles)
-
-    def least(self) -> int:
-        assert self.best is not None
-        return self.cost(self.best.energy_fj, self.best.outcome.makespan)
+    def _hopeless(self, candidate: Candidate) -> bool:
+        """Is its bound not below the least counted cost so far?"""
+        goal = self.request.objective
+        bound = objective_cost(goal, candidate.energy_fj, candidate.cycles)
+        return self.least is not None and bound >= self.least.counted_cost(goal)
 
     def round(self, candidates: Iterable[Candidate]) -> None:
         """Simulate up to `SIMULATIONS` of them that could still be best."""
-        done = passes = 0
+        request, done, passes = self.request, 0, 0
         for candidate in candidates:
-            if self.best is not None and self.cost(candidate.energy_fj, candidate.cycles) >= self.least():
+            if self._hopeless(candidate):
                 continue
             passes += passes_of(candidate.mapping)
             if done == SIMULATIONS or (self.best is not None and passes > PASSES):
                 break
-            found = evaluate(
-                candidate.mapping, self.request.arch, self.request.post_ops, self.factors, self.zeros
-            )  # fmt: skip
+            found = evaluate(candidate.mapping, request.arch, request.post_ops, self.factors)
             done += 1
-            self.simulated += 1
-            if self.best is None or self.cost(found.energy_fj, found.outcome.makespan) < self.least():
+            goal = request.objective
+            if self.best is None or found.cost(goal) < self.best.cost(goal):
                 self.best = found
+            if self.least is None or found.counted_cost(goal) < self.least.counted_cost(goal):
+                self.least = found
+        self.simulated += done
 
 
 def map_problem(
@@ -92,7 +96,7 @@ def map_problem(
     `whole` operands stay in their outermost memory as one tile; `resident` ones are there when the problem begins.
     `library` is asked before the search and told after it.
     `limit` restricts the space, `imperfect` widens it (`mapper.exact.space`). `zeros` change what the result costs, not
-    what is searched.
+    which mapping it is.
 
     Raises:
         MappingError: no tile fits; the message says which memory needs how much for which operand.
@@ -101,28 +105,30 @@ def map_problem(
         return _map_pool(problem, arch)
     most = min(max_evaluations, NO_LIMIT)
     request = Request(problem, arch, objective, post_ops, limit, imperfect, most, whole, resident)
-    known = library.get(request) if library is not None and zeros == DENSE else None
+    known = library.get(request) if library is not None else None
     if known is not None:
-        return replace(evaluate(known[0], arch, post_ops, zeros=zeros), search=known[1])
-    best = _searched(request, zeros)
-    if library is not None and zeros == DENSE and best.search is not None:
-        library.put(request, best.mapping, best.search)
-    return best
+        best = replace(evaluate(known[0], arch, post_ops), search=known[1])
+    else:
+        best = _searched(request)
+        if library is not None and best.search is not None:
+            library.put(request, best.mapping, best.search)
+    return best if zeros == DENSE else evaluate(best.mapping, arch, post_ops, zeros=zeros)
 
 
-def _searched(request: Request, zeros: Zeros) -> Mapped:
+def _searched(request: Request) -> Mapped:
     """Search, simulate, and search further where the gap is wide."""
     from accelsim.mapper.exact.run import Search
 
     search, most = Search(request), request.max_evaluations
     found = search.run()
-    judge = _Judge(request, zeros)
+    judge = _Judge(request)
     judge.round(sorted(found.best, key=lambda c: passes_of(c.mapping) > PASSES))
-    assert judge.best is not None
-    if judge.least() > (1 + ENOUGH) * found.cost and most >= WIDER:
-        wider = search.wider(judge.best.energy_fj, judge.best.outcome.makespan, WIDER)
+    assert judge.best is not None and judge.least is not None
+    least = judge.least
+    if least.counted_cost(request.objective) > (1 + ENOUGH) * found.cost and most >= WIDER:
+        wider = search.wider(least.counted_fj, least.outcome.makespan, WIDER)
         judge.round(c for c in wider if passes_of(c.mapping) <= PASSES)
-    return replace(judge.best, evaluated=judge.simulated, search=replace(found, best=()))
+    return replace(judge.best, search=replace(found, best=(), simulated=judge.simulated))
 
 
 def _map_pool(problem: Problem, arch: Accelerator) -> Mapped:

@@ -1,4 +1,4 @@
-"""Mappings: loop nests on machines, their storage points, legality and dataflow templates."""
+"""Mappings: loop nests on machines, their storage points, legality."""
 
 from accelsim.mapping.nest import LevelLoops, LevelNest, Placed, check_nest
 from accelsim.mapping.points import TIMELOOP, Point, Rules, points, rules_of

@@ -131,6 +131,16 @@ class Rule:
         ranks = [self.order.index(dim) for dim in dims if dim in self.order]
         return ranks == sorted(ranks) and (not dims or not self.innermost or dims[-1] == self.innermost)
 
+    def arranged(self, dims: str) -> str:
+        """The dims in the order that is asked for, those of which nothing is asked where they were."""
+        asked = self.order if self.loops is None else tuple(loop.dim for loop in self.loops)
+        wanted = iter(d for d in asked if d in dims)
+        line = [next(wanted) if d in asked else d for d in dims]
+        if self.innermost in line:
+            line.remove(self.innermost)
+            line.append(self.innermost)
+        return "".join(line)
+
     @property
     def free(self) -> bool:
         """True if the rule allows everything."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from accelsim.arch import Accelerator, ArrayAxis, MemoryLevel
@@ -69,18 +69,23 @@ def points(mapping: Mapping, arch: Accelerator, operand: Operand) -> tuple[Point
     """Storage points of an operand below DRAM, outer to inner; the last one is the PEs."""
     if mapping.problem.op != "mac":
         return _vector_points(mapping, arch, operand)
+    return tuple(replace(point, position=mapping.position(level)) for level, point in array_places(arch, operand))
+
+
+def array_places(arch: Accelerator, operand: Operand) -> tuple[tuple[str, Point], ...]:
+    """Where array work keeps an operand, with the level whose tile each place holds; positions are left at 0."""
     array = arch.array
     whole = array.pes if operand.role == "weight" and array.whole_weight_tiles else 0
-    found: list[Point] = []
+    found: list[tuple[str, Point]] = []
     parent = "DRAM"
     for memory in arch.chain(operand.name):
         hold = memory.hold(operand.name)
         by_pass = hold is not None and hold.at == "pass"
-        position = mapping.position("stream" if by_pass else memory.name)
-        found.append(Point(memory.name, parent, position, whole_words=whole if by_pass else 0))
+        place = Point(memory.name, parent, 0, whole_words=whole if by_pass else 0)
+        found.append(("stream" if by_pass else memory.name, place))
         parent = memory.name
     stays = operand.name in array.stationary
-    found.append(Point("PE", parent, mapping.position("PE"), stays, array.shared(operand.name), whole))
+    found.append(("PE", Point("PE", parent, 0, stays, array.shared(operand.name), whole)))
     return tuple(found)
 
 

@@ -38,13 +38,8 @@ def link_bits(arch: Accelerator, flow: LinkFlow) -> tuple[Ints, Ints]:
     precision = arch.precision
     if flow.operand.role != "output":
         return flow.down * precision.read_bits(flow.operand.name), flow.up_final * 0
-    psum = precision.psum_bits
-    final = psum if _accumulator(arch, flow.point.parent) else precision.output_bits
+    psum, final = precision.psum_bits, arch.final_bits(flow.point.parent)
     return flow.down * psum, flow.up_psum * psum + flow.up_final * final
-
-
-def _accumulator(arch: Accelerator, memory: str) -> bool:
-    return memory != "DRAM" and arch.memory(memory).psum_only
 
 
 def _clip(passes: Passes, dim: str, extent: int) -> Ints:
@@ -120,7 +115,6 @@ def _port_cycles(flows: list[LinkFlow], arch: Accelerator, load: Ints, overlap: 
     """(load, stream) cycles that the on-chip ports need in every pass."""
     first: Ints = load.copy()
     stream: Ints = load * 0
-    kept = {"ws": "Weights", "is": "Inputs", "rs": "Weights"}.get(arch.array.dataflow)
     for memory in arch.memories:
         reads, writes = load * 0, load * 0
         for flow in flows:
@@ -128,7 +122,7 @@ def _port_cycles(flows: list[LinkFlow], arch: Accelerator, load: Ints, overlap: 
                 continue
             down, up = link_bits(arch, flow)
             writes = writes + up
-            if flow.operand.name == kept and flow.point.memory == "PE":
+            if flow.operand.name == arch.array.preloaded and flow.point.memory == "PE":
                 first = np.maximum(first, _ceil(down, memory.read_bits_per_cycle))
                 down = down if overlap and len(memory.holds) > 1 else down * 0
             reads = reads + down
@@ -194,8 +188,7 @@ def _transfers(
     begin, finish = segment[firsts], segment[lasts]
     loads, stores = _dram_bits(flow, arch, firsts, zeros)
     count, number = firsts.size, int(segment[-1]) + 1
-    kept = {"ws": "Weights", "is": "Inputs"}.get(arch.array.dataflow)
-    gates = not overlap or flow.operand.name == kept
+    gates = not overlap or flow.operand.name == arch.array.preloaded
     revisit = _next_visit(flow, firsts)
     home = _addresses(passes, flow, arch, regions, np.maximum(loads, stores))
     found = []
@@ -238,7 +231,7 @@ def build_stream(
     rules = rules_of(arch) if rules is None else rules
     passes, flows = link_flows(mapping, arch, rules, Factors())
     on_array = mapping.problem.op == "mac"
-    overlap = on_array and arch.array.weight_double_buffer and arch.array.dataflow in ("ws", "is")
+    overlap = on_array and arch.array.loads_ahead
     load, stream, drain, ideal = _array_times(passes, flows, arch) if on_array else _vector_times(passes, arch)
     load, ports = _port_cycles(flows, arch, load, overlap)
     if post_ops and on_array:

@@ -29,7 +29,6 @@ DRAM, FILL, LAST, EXPOSED, STREAM, STREAM_FINAL, PSUM_BITS, FINAL_BITS, LOADS, D
 KEPT_BITS, BUS = 11, 12
 CHAIN = 13  # three pairs: cycles of an operand's loads with their latencies, depth of its buffer (0: no loads)
 PORTS = 19  # from here on: cycles of every port alone
-HALF = 1 << 32
 
 
 @compiled

@@ -16,8 +16,6 @@ from accelsim.traffic import Factors
 from accelsim.traffic.bits import link_bits
 from accelsim.traffic.counts import arrivals_at, stored_words
 
-KEPT = {"ws": "Weights", "is": "Inputs", "rs": "Weights"}
-
 
 def _ceil(words: int, width: int) -> int:
     return -(-words // width)
@@ -30,30 +28,28 @@ def _link(counts: tuple[LinkCount, ...], operand: str, child: str) -> LinkCount:
 def numbers_of(arch: Accelerator, post_ops: int, final_words: int) -> list[int]:
     """The machine's part of B: NUM to KEPT_PORT of `timing.bound`."""
     num, den = b.machine_ratio(arch.clock_hz, arch.dram.bandwidth_bits_per_s)
-    overlap = arch.array.weight_double_buffer and arch.array.dataflow in ("ws", "is")
 
     def port(operand: str, write: bool) -> int:
         memory = arch.chain(operand)[-1]
         return memory.write_bits_per_cycle if write else memory.read_bits_per_cycle
 
-    kept = KEPT.get(arch.array.dataflow)
+    kept = arch.array.preloaded
     return [
-        num, den, arch.dram.latency_cycles, int(overlap), arch.vector.lanes, post_ops, final_words,
+        num, den, arch.dram.latency_cycles, int(arch.array.loads_ahead), arch.vector.lanes, post_ops, final_words,
         port("Outputs", True), port(kept, False) if kept else 1,
     ]  # fmt: skip
 
 
 def port_bits(arch: Accelerator, counts: tuple[LinkCount, ...]) -> list[int]:
     """Bits read from and written to every memory by the array side, but for loads that go before a pass."""
-    overlap = arch.array.weight_double_buffer and arch.array.dataflow in ("ws", "is")
     found = []
     for memory in arch.memories:
         reads = writes = 0
         for count in counts:
             if count.parent == memory.name:
                 down, up = link_bits(arch, count)
-                loaded = count.operand == KEPT.get(arch.array.dataflow) and count.child == "PE"
-                reads += 0 if loaded and not (overlap and len(memory.holds) > 1) else down
+                loaded = count.operand == arch.array.preloaded and count.child == "PE"
+                reads += 0 if loaded and not (arch.array.loads_ahead and len(memory.holds) > 1) else down
                 writes += up
         found += [reads, writes]
     return found
@@ -187,10 +183,9 @@ def latency_bound(mapping: Mapping, arch: Accelerator, counts: tuple[LinkCount, 
     s[b.DRAM] = sum(sum(link_bits(arch, c)) for c in counts if c.parent == "DRAM")
     s[b.STREAM], s[b.STREAM_FINAL] = _steps(mapping)
     visits = _link(counts, "Outputs", "PE")
-    parent = arch.memory(visits.parent)
     s[b.PSUM_BITS] = visits.psum_writes * arch.precision.psum_bits
-    s[b.FINAL_BITS] = final * (arch.precision.psum_bits if parent.psum_only else arch.precision.output_bits)
-    kept = KEPT.get(arch.array.dataflow)
+    s[b.FINAL_BITS] = final * arch.final_bits(visits.parent)
+    kept = arch.array.preloaded
     if kept:
         s[b.KEPT_BITS] = _link(counts, kept, "PE").reads * arch.precision.read_bits(kept)
     if arch.array.kind == "row_stationary":

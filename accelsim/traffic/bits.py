@@ -14,6 +14,5 @@ def link_bits(arch: Accelerator, count: LinkCount) -> tuple[int, int]:
     precision = arch.precision
     if count.operand != "Outputs":
         return count.reads * precision.read_bits(count.operand), 0
-    accumulates = count.parent != "DRAM" and arch.memory(count.parent).psum_only
-    final = precision.psum_bits if accumulates else precision.output_bits
+    final = arch.final_bits(count.parent)
     return count.reads * precision.psum_bits, count.psum_writes * precision.psum_bits + count.final_writes * final

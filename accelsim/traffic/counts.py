@@ -64,16 +64,27 @@ def count_point(mapping: Mapping, operand: Operand, point: Point, rules: Rules, 
         arrivals = _arrivals(mapping, each, point.position, point.retained, factors)
     else:
         arrivals = visits
+    link = operand.name, point.parent, point.memory
     if operand.role != "output":
-        if point.parent == "DRAM" and operand.name in mapping.resident:
-            visits = arrivals = 0
-        return LinkCount(operand.name, point.parent, point.memory, visits, arrivals)
-    final = stored_words(operand, mapping)
-    read_first = at_array and rules.psum_first_visit == "read" and mapping.problem.op == "mac"
-    reloads = visits if read_first else visits - final
-    return LinkCount(
-        operand.name, point.parent, point.memory, reloads, reloads, arrivals, visits - final, final
-    )  # fmt: skip
+        return read_link(*link, visits, arrivals, mapping.resident)
+    read_first = rules.psum_first_visit == "read" and mapping.problem.op == "mac"
+    return output_link(point.parent, point.memory, visits, arrivals, stored_words(operand, mapping), read_first)
+
+
+def read_link(operand: str, parent: str, child: str, visits: int, arrivals: int, resident: frozenset[str]) -> LinkCount:
+    """Words over a link of Inputs or Weights, of which `visits` are read and `arrivals` delivered."""
+    if parent == "DRAM" and operand in resident:
+        visits = arrivals = 0
+    return LinkCount(operand, parent, child, visits, arrivals)
+
+
+def output_link(parent: str, child: str, visits: int, arrivals: int, final: int, read_first: bool) -> LinkCount:
+    """Words over a link of Outputs: `visits` at the parent, `final` of them finished, `arrivals` sent by the child.
+
+    A psum is read back on every visit but its first; between array and memory on that one too if `read_first`.
+    """
+    reloads = visits if read_first and child == "PE" else visits - final
+    return LinkCount("Outputs", parent, child, reloads, reloads, arrivals, visits - final, final)
 
 
 def count(mapping: Mapping, arch: Accelerator, rules: Rules, factors: Factors | None = None) -> tuple[LinkCount, ...]:

@@ -10,8 +10,8 @@ from typing import Any
 
 from accelsim.arch import Accelerator, Hold, MemoryLevel
 from accelsim.energy import array_traffic, energy_fj
-from accelsim.mapper.exact.search import objective_cost
 from accelsim.mapper.exact.space import Cores, Slot, cores_of, divisors, slots_of
+from accelsim.mapper.objective import objective_cost
 from accelsim.mapping import Loop, Mapping, TileLevel, rules_of
 from accelsim.mapping.legality import problems_with
 from accelsim.mapping.types import Kind

@@ -1,9 +1,10 @@
-"""Mappings: coverage, steps, legality with its messages, templates and text."""
+"""Mappings: coverage, steps, legality with its messages, cores and text."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -11,12 +12,12 @@ from hypothesis import strategies as st
 from accelsim.arch import Hold
 from accelsim.errors import InputError, MappingError
 from accelsim.lookup import load_arch
+from accelsim.mapper.exact.space import AXES, cores_of
 from accelsim.mapper.search import evaluate, map_problem
 from accelsim.mapping import Loop, Mapping, TileLevel
 from accelsim.mapping.legality import active_pes, check, problems_with, tile_words, uses
-from accelsim.mapping.templates import TEMPLATES, cores
 from accelsim.mapping.text import nest_text
-from accelsim.problem import Axis, Operand, Problem, conv_problem, gemm_problem
+from accelsim.problem import DIMS, Axis, Operand, Problem, conv_problem, gemm_problem
 from tests.agreement.machines import machine, problems
 
 P = conv_problem(
@@ -128,18 +129,17 @@ def test_search_returns_legal_mappings_and_its_bound_is_below_every_mapping(data
 
 
 @pytest.mark.parametrize("dataflow", ["ws", "os", "is", "rs"])
-def test_templates_offer_cores_of_their_dataflow(dataflow: str) -> None:
-    assert set(TEMPLATES) == {"ws", "os", "is", "rs"}
+def test_cores_of_a_dataflow_fit_the_array_and_waste_no_loop(dataflow: str) -> None:
     arch = machine(dataflow)
-    found = cores(P, arch)
-    assert found
-    assert len(set(found)) == len(found)
-    for core in found:
-        for kind, room in (("row", arch.array.rows), ("col", arch.array.cols)):
-            used = 1
-            for loop in core.spatial:
-                used *= loop.trips if loop.kind in (kind, "diagonal") else 1
-            assert used <= room
+    found = cores_of(P, arch)
+    assert found.size > 1
+    rows, cols = (found.row * found.diagonal).prod(axis=1), (found.col * found.diagonal).prod(axis=1)
+    assert 1 < rows.max() <= arch.array.rows and 1 < cols.max() <= arch.array.cols
+    every = np.concatenate([found.row, found.col, found.diagonal, found.pe], axis=1)
+    assert len(np.unique(every, axis=0)) == found.size
+    for table, axis in ((found.row, "row"), (found.col, "col")):
+        used = {DIMS[d] for d in np.flatnonzero((table > 1).any(axis=0))}
+        assert used <= set(AXES[dataflow][axis]) | ({"R"} if dataflow == "rs" else set())
 
 
 def test_depthwise_lies_on_the_diagonal_of_a_systolic_array() -> None:

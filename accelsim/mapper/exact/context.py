@@ -15,7 +15,7 @@ from accelsim.mapping import Loop, Mapping, TileLevel
 from accelsim.mapping.constraint import ANYTHING, Constraint
 from accelsim.mapping.types import Kind
 from accelsim.problem import DIMS
-from accelsim.timing.sums import KEPT, numbers_of
+from accelsim.timing.sums import numbers_of
 
 KINDS = {"systolic": 0, "spatial": 1, "mesh": 2, "row_stationary": 3}
 FLOWS = {"ws": 0, "is": 1, "os": 2, "rs": 3}
@@ -63,10 +63,9 @@ def _index(points: tuple[StoragePoint, ...], operand: str | None) -> int:
 def _machine(model: Model) -> Array:
     """What `latency` asks of the array."""
     arch, precision, array = model.arch, model.arch.precision, model.arch.array
-    parent = arch.chain("Outputs")[-1]
-    final_bits = precision.psum_bits if parent.psum_only else precision.output_bits
+    final_bits = arch.final_bits(arch.chain("Outputs")[-1].name)
     buses = [array.bus(o) for o in ("Weights", "Inputs", "Outputs")] if array.kind == "row_stationary" else [1, 1, 1]
-    kept = KEPT.get(array.dataflow)
+    kept = array.preloaded
     at = _index(model.points, kept)
     return _ints([
         KINDS[array.kind], FLOWS[array.dataflow], array.rows, int(array.early_exit), int(array.whole_weight_tiles),
@@ -99,7 +98,10 @@ def _allowed(model: Model, whole: frozenset[str]) -> Array:
 
 
 def _exact_orders(model: Model) -> Array:
-    """Slots whose loop orders all matter: outside a point at which windows of the input slide."""
+    """Slots whose loop orders all matter: outside a point at which windows of the input slide, and everywhere in `rs`,
+    whose PEs lose what they hold while they are idle at the edge of a spread dim."""
+    if model.arch.array.dataflow == "rs":
+        return np.ones(len(model.slots), np.int64)
     depth = max(p.bound for p in model.points if p.operand == "Inputs" and p.retained and not p.each)
     return _ints([int(bool(model.windows) and k < depth) for k in range(len(model.slots))])
 
@@ -112,6 +114,8 @@ def _orders(model: Model, limit: Constraint, exact: Array) -> tuple[Array, Array
         rule = limit.rule(slot.memory)
         line = rule.order if rule.loops is None else tuple(loop.dim for loop in rule.loops)
         for i, one in enumerate(line):
+            if one in line[i + 1 :]:
+                raise MappingError(f"{slot.memory}: two loops over {one}; the searched space has one per dim and place")
             for two in line[i + 1 :]:
                 before[k, DIMS.index(one), DIMS.index(two)] = 1
         if rule.innermost:
@@ -138,8 +142,12 @@ def _forced(model: Model) -> int:
     return DIMS.index("Q") if model.arch.array.dataflow == "rs" else -1
 
 
-def _stream_order(dims: str) -> Array:
-    places = [DIMS.index(d) for d in dims]
+def _stream_order(model: Model, limit: Constraint) -> Array:
+    """Dims of a stream, outer to inner; their order changes nothing but where a PE slides over inputs (`rs`)."""
+    dims = model.slots[-1].dims
+    places = [
+        DIMS.index(d) for d in (dims if model.arch.array.dataflow == "rs" else limit.rule("stream").arranged(dims))
+    ]
     return _ints(places + [-1] * (NDIM - len(places)))
 
 
@@ -153,7 +161,7 @@ class Task:
     tables: Array
     keys: Array
     trips_ok: Array
-    resident: frozenset[str]
+    limit: Constraint
 
 
 def _put(record: Record, name: str, values: object) -> None:
@@ -183,8 +191,7 @@ def _fill(record: Record, model: Model) -> None:
         "outer": _outer(model), "coefficients": model.coefficients, "base": model.base,
         "capacity": [memory.capacity_bits for memory in arch.memories],
         "ports": [[m.read_bits_per_cycle, m.write_bits_per_cycle] for m in arch.memories],
-        "roles": [_index(points, KEPT.get(arch.array.dataflow)), _index(points, "Outputs"), _index(points, "Inputs")],
-        "stream_order": _stream_order(model.slots[-1].dims),
+        "roles": [_index(points, arch.array.preloaded), _index(points, "Outputs"), _index(points, "Inputs")],
     }  # fmt: skip
     for name, values in rows.items():
         _put(record, name, values)
@@ -210,6 +217,7 @@ def task_of(
     before, last = _orders(model, limit, exact)
     numbers = numbers_of(model.arch, post_ops, output_words(model.problem))
     for name, values in {"numbers": numbers, "machine": _machine(model), "exact_order": exact, "before": before,
+                         "stream_order": _stream_order(model, limit),
                          "last": last, "allowed": _allowed(model, whole)}.items():  # fmt: skip
         _put(record, name, values)
     huge = np.iinfo(np.int64).max
@@ -222,7 +230,7 @@ def task_of(
     factors = np.stack([cores.row, cores.col, cores.diagonal, cores.pe, cores.extent], axis=1)
     tables, keys = np.zeros((cores.size, 3, len(points)), np.int64), _window_keys(model, cores)
     fill_tables(record, factors, tables, keys, _ints([p.retained for p in points]))
-    return Task(model, record, factors, tables, keys, _trips_ok(model, limit), model.resident)
+    return Task(model, record, factors, tables, keys, _trips_ok(model, limit), limit)
 
 
 def mapping_of(task: Task, core: int, ext: Array, order: Array, length: Array) -> Mapping:
@@ -247,9 +255,17 @@ def mapping_of(task: Task, core: int, ext: Array, order: Array, length: Array) -
 
     spatial = (*spread(2, "diagonal"), *spread(0, "row"), *spread(1, "col"))
     return Mapping(
-        problem, model.arch.array.dataflow, tuple(levels), by_memory["stream"], spatial, tuple(spread(3, "temporal")),
-        task.resident,
+        problem, model.arch.array.dataflow, tuple(levels), by_memory["stream"], _as_asked(spatial, task.limit.spatial),
+        _as_asked(tuple(spread(3, "temporal")), task.limit.rule("pe").loops), model.resident,
     )  # fmt: skip
+
+
+def _as_asked(loops: tuple[Loop, ...], asked: tuple[Loop, ...] | None) -> tuple[Loop, ...]:
+    """Loops that run at once, in the order that is asked for, if it nests the loops over each dim in the same way."""
+    if asked is None or sorted(asked, key=repr) != sorted(loops, key=repr):
+        return loops
+    nested = all([x for x in asked if x.dim == d] == [x for x in loops if x.dim == d] for d in DIMS)
+    return asked if nested else loops
 
 
 def smallest_mapping(task: Task, core: int) -> Mapping:

@@ -1,12 +1,62 @@
-"""Compiled: the sums of a mapping from which `cost.time_bound` makes the latency bound B."""
+"""Compiled: the sums of a mapping from which `timing.bound.time_bound` makes the latency bound B."""
 
 from __future__ import annotations
 
 from accelsim.jit import compiled
 from accelsim.mapper.exact.kernel import first_tile, tile_size
-from accelsim.mapper.exact.record import NDIM, Array, Record
+from accelsim.mapper.exact.record import (
+    DEPTH,
+    EARLY_EXIT,
+    FINAL_STEPS,
+    FINAL_WIDTH,
+    FLOW,
+    FROM_DRAM,
+    INPUT_BUS,
+    INPUTS,
+    KEPT,
+    KEPT_WIDTH,
+    KIND,
+    NDIM,
+    OUTPUT_BUS,
+    OUTPUTS,
+    PASS_COLS,
+    PASS_ROWS,
+    PASSES,
+    PSUM_STEPS,
+    ROWS,
+    STEPS,
+    WEIGHT_BUS,
+    WHOLE_TILES,
+    WHOLE_WORDS,
+    WIDE_BITS,
+    WORD_BITS,
+    Array,
+    Record,
+)
 from accelsim.mapper.exact.windows import unit_pair
-from accelsim.timing.bound import dram_cycles, time_bound
+from accelsim.timing.bound import (
+    BUS,
+    CHAIN,
+    DEN,
+    DRAINS,
+    DRAM,
+    EXPOSED,
+    FILL,
+    FINAL_BITS,
+    FINAL_WORDS,
+    FIRST_LOAD,
+    KEPT_BITS,
+    LAST,
+    LATENCY,
+    LOADS,
+    NUM,
+    PORTS,
+    PSUM_BITS,
+    STREAM,
+    STREAM_FINAL,
+    dram_cycles,
+    time_bound,
+)
 
 SYSTOLIC, SPATIAL, MESH = 0, 1, 2
 WS, IS, OS, RS = 0, 1, 2, 3
@@ -30,17 +80,17 @@ def _pass_sums(r: Record, leaf: bool) -> None:
         rest = b - (folds - 1) * ext
         edge_rows = min(high, -(-rest // (pe * r.col[d])))
         edge_cols = min(wide, -(-rest // pe))
-        sums[0] *= count
-        sums[1] *= (count - 1) * high + edge_rows if tile == 1 else count
-        sums[2] *= (count - 1) * wide + edge_cols if tile == 1 else count
+        sums[PASSES] *= count
+        sums[PASS_ROWS] *= (count - 1) * high + edge_rows if tile == 1 else count
+        sums[PASS_COLS] *= (count - 1) * wide + edge_cols if tile == 1 else count
         reduces = r.group[d] == 2
-        sums[3] *= b if tile == 1 and not reduces else count
+        sums[PSUM_STEPS] *= b if tile == 1 and not reduces else count
         steps = folds if pe == 1 else (folds - 1) * pe + min(rest, pe)
         final = steps
         if reduces:
             final = min(rest, pe) if pe > 1 else folds - (count - 1) * tile
-        sums[4] *= steps
-        sums[5] *= final
+        sums[STEPS] *= steps
+        sums[FINAL_STEPS] *= final
 
 
 @compiled
@@ -49,33 +99,33 @@ def bound_of(r: Record, arrived: Array, leaf: bool) -> int:
     s = r.sums
     s[:] = 0
     _pass_sums(r, leaf)
-    kind, flow = r.machine[0], r.machine[1]
-    visits, final = arrived[r.roles[1]], r.numbers[6]
-    s[0], s[4], s[5] = r.use[1], r.passes[4], r.passes[4]
+    kind, flow = r.machine[KIND], r.machine[FLOW]
+    visits, final = arrived[r.roles[OUTPUTS]], r.numbers[FINAL_WORDS]
+    s[DRAM], s[STREAM], s[STREAM_FINAL] = r.use[1], r.passes[STEPS], r.passes[STEPS]
     if leaf or flow in (WS, IS):
-        s[5], s[6] = r.passes[5], (visits - final) * r.machine[8]
-    s[7] = final * r.machine[9]
-    if r.roles[0] >= 0:
-        s[11] = arrived[r.roles[0]] * max(1, r.machine[11]) * r.machine[10]
+        s[STREAM_FINAL], s[PSUM_BITS] = r.passes[FINAL_STEPS], (visits - final) * r.machine[WIDE_BITS]
+    s[FINAL_BITS] = final * r.machine[FINAL_WIDTH]
+    if r.roles[KEPT] >= 0:
+        s[KEPT_BITS] = arrived[r.roles[KEPT]] * max(1, r.machine[WHOLE_WORDS]) * r.machine[KEPT_WIDTH]
     for m in range(r.memories):
-        s[19 + 2 * m] = -(-r.use[2 + 2 * m] // r.ports[m, 0])
-        s[20 + 2 * m] = -(-r.use[3 + 2 * m] // r.ports[m, 1])
+        s[PORTS + 2 * m] = -(-r.use[2 + 2 * m] // r.ports[m, 0])
+        s[PORTS + 1 + 2 * m] = -(-r.use[3 + 2 * m] // r.ports[m, 1])
     if flow == OS:
         _output_stationary(r, visits, final, kind)
     elif flow == RS:
         _row_stationary(r, arrived, leaf)
     elif kind == SYSTOLIC:
-        passes, rows, cols = r.passes[0], r.passes[1], r.passes[2]
-        s[9] = (rows if r.machine[3] else passes * r.machine[2]) + cols - 2 * passes
+        passes, rows, cols = r.passes[PASSES], r.passes[PASS_ROWS], r.passes[PASS_COLS]
+        s[DRAINS] = (rows if r.machine[EARLY_EXIT] else passes * r.machine[ROWS]) + cols - 2 * passes
         if flow == WS:
-            words = arrived[r.roles[0]]
-            s[8] = words * r.machine[2] if r.machine[4] else -(-words // _wide(r))
-            s[10] = r.machine[2]
+            words = arrived[r.roles[KEPT]]
+            s[LOADS] = words * r.machine[ROWS] if r.machine[WHOLE_TILES] else -(-words // _wide(r))
+            s[FIRST_LOAD] = r.machine[ROWS]
     if leaf:
         _edges(r, arrived)
     else:
         _single_buffers(r, arrived)
-    return time_bound(r.numbers, s[: 19 + 2 * r.memories])
+    return time_bound(r.numbers, s[: PORTS + 2 * r.memories])
 
 
 @compiled
@@ -91,31 +141,31 @@ def _wide(r: Record) -> int:
 def _output_stationary(r: Record, visits: int, final: int, kind: int) -> None:
     """Loads of psums and drains: r x c words move in r cycles, and the skew of every pass."""
     wide = _wide(r)
-    passes, skew = r.passes[0], r.passes[1] + r.passes[2]
-    r.sums[8] = -(-(visits - final) // wide)
+    passes, skew = r.passes[PASSES], r.passes[PASS_ROWS] + r.passes[PASS_COLS]
+    r.sums[LOADS] = -(-(visits - final) // wide)
     if kind == MESH:
-        r.sums[9] = skew + 2 * passes
+        r.sums[DRAINS] = skew + 2 * passes
         return
-    r.sums[9] = -(-visits // wide)
+    r.sums[DRAINS] = -(-visits // wide)
     if kind == SYSTOLIC:
-        r.sums[9] += skew - 2 * passes
+        r.sums[DRAINS] += skew - 2 * passes
 
 
 @compiled
 def _row_stationary(r: Record, arrived: Array, leaf: bool) -> None:
     """Loads, drains and bus time of row-stationary passes (`timing.row_stationary`)."""
-    visits, inputs = arrived[r.roles[1]], r.roles[2]
+    visits, inputs = arrived[r.roles[OUTPUTS]], r.roles[INPUTS]
     entered = r.entered[inputs] if leaf else 0
-    slides = -(-r.bounds[6] // r.extent[6])
+    slides = -(-r.bounds[r.forced] // r.extent[r.forced])
     steps, stream = 1, r.slots - 1
     for d in range(NDIM):
         if r.allowed[stream, d]:
             steps *= r.ext[stream, d] // r.extent[d] if leaf else -(-r.bounds[d] // r.extent[d])
-    r.sums[8] = -(-arrived[r.roles[0]] // r.machine[5])
-    r.sums[8] += -(-entered // r.machine[6]) + -(-r.passes[3] // r.machine[7])
-    r.sums[9] = -(-visits // (steps * r.machine[7]))
-    psums = visits * (slides - 1) // slides // r.machine[7]
-    r.sums[12] = max(psums, (arrived[inputs] - entered) // r.machine[6] if leaf else 0)
+    r.sums[LOADS] = -(-arrived[r.roles[KEPT]] // r.machine[WEIGHT_BUS])
+    r.sums[LOADS] += -(-entered // r.machine[INPUT_BUS]) + -(-r.passes[PSUM_STEPS] // r.machine[OUTPUT_BUS])
+    r.sums[DRAINS] = -(-visits // (steps * r.machine[OUTPUT_BUS]))
+    psums = visits * (slides - 1) // slides // r.machine[OUTPUT_BUS]
+    r.sums[BUS] = max(psums, (arrived[inputs] - entered) // r.machine[INPUT_BUS] if leaf else 0)
 
 
 @compiled
@@ -123,48 +173,49 @@ def _edges(r: Record, arrived: Array) -> None:
     """Bits of the first tiles, of the last store, and of transfers that a single buffer exposes."""
     s = r.sums
     for p in range(r.points):
-        if r.outer[p, 0] == 0:
+        if r.outer[p, FROM_DRAM] == 0:
             continue
-        bits = r.outer[p, 2]
+        bits = r.outer[p, WORD_BITS]
         if r.operand[p] == 2:
             words = 1
             for d in range(NDIM):
                 if r.group[d] != 2:
                     tile = min(r.ext[r.boundary[p], d], r.bounds[d])
                     words *= r.bounds[d] - (r.bounds[d] - 1) // tile * tile
-            s[2] += words * bits
-            if r.outer[p, 1] == 1:
-                s[3] += 2 * (arrived[p] - r.numbers[6]) * r.machine[8] + r.numbers[6] * bits - words * bits
+            s[LAST] += words * bits
+            if r.outer[p, DEPTH] == 1:
+                psums = 2 * (arrived[p] - r.numbers[FINAL_WORDS]) * r.machine[WIDE_BITS]
+                s[EXPOSED] += psums + (r.numbers[FINAL_WORDS] - words) * bits
             continue
         first = first_tile(r, p, r.ext[r.boundary[p]]) * bits
-        s[1] += first
+        s[FILL] += first
         _chain(r, p, arrived[p])
-        if r.outer[p, 1] == 1:
-            s[3] += arrived[p] * bits - first
+        if r.outer[p, DEPTH] == 1:
+            s[EXPOSED] += arrived[p] * bits - first
 
 
 @compiled
 def _single_buffers(r: Record, arrived: Array) -> None:
     """Before a leaf: what single buffers take from DRAM and give to it, first and last tiles included."""
     for p in range(r.points):
-        if r.outer[p, 0] == 1 and r.outer[p, 1] == 1:
-            r.sums[3] += arrived[p] * r.outer[p, 2]
+        if r.outer[p, FROM_DRAM] == 1 and r.outer[p, DEPTH] == 1:
+            r.sums[EXPOSED] += arrived[p] * r.outer[p, WORD_BITS]
             if r.operand[p] == 2:
-                psums = (2 * r.machine[8] - r.outer[p, 2]) * (arrived[p] - r.numbers[6])
-                r.sums[3] += psums
+                psums = (2 * r.machine[WIDE_BITS] - r.outer[p, WORD_BITS]) * (arrived[p] - r.numbers[FINAL_WORDS])
+                r.sums[EXPOSED] += psums
 
 
 @compiled
 def _chain(r: Record, p: int, words: int) -> None:
     """Loads of an operand one behind another: each brings at most a tile."""
-    bits, op = r.outer[p, 2], r.operand[p]
+    bits, op = r.outer[p, WORD_BITS], r.operand[p]
     if bits == 0:
         return
     tile = max(1, tile_size(r, op, r.ext[r.boundary[p]])) if r.in_words[p] else 1
     loads = -(-words // tile)
-    at = 13 + 2 * op
-    r.sums[at] = loads * r.numbers[2] + dram_cycles(words * bits, r.numbers[0], r.numbers[1])
-    r.sums[at + 1] = r.outer[p, 1]
+    at = CHAIN + 2 * op
+    r.sums[at] = loads * r.numbers[LATENCY] + dram_cycles(words * bits, r.numbers[NUM], r.numbers[DEN])
+    r.sums[at + 1] = r.outer[p, DEPTH]
 
 
 @compiled
@@ -174,18 +225,18 @@ def burst_estimate(r: Record) -> int:
     Not a bound: it ranks mappings for simulation. A transfer longer than what the least buffered operand has in stock
     holds the array up by the difference.
     """
-    stock, total = 1 << 62, r.passes[4]
+    stock, total = 1 << 62, r.passes[STEPS]
     for p in range(r.points):
-        if r.outer[p, 0] == 1 and r.operand[p] != 2 and r.outer[p, 1] > 1 and r.outer[p, 2] > 0:
+        if r.outer[p, FROM_DRAM] == 1 and r.operand[p] != 2 and r.outer[p, DEPTH] > 1 and r.outer[p, WORD_BITS] > 0:
             tiles = 1
             for slot in range(r.boundary[p]):
                 for i in range(r.length[slot]):
                     d = r.order[slot, i]
                     tiles *= -(-min(r.ext[slot, d], r.bounds[d]) // r.ext[slot + 1, d])
-            stock = min(stock, total // tiles * (r.outer[p, 1] - 1))
+            stock = min(stock, total // tiles * (r.outer[p, DEPTH] - 1))
     waits = 0
     for p in range(r.points):
-        if r.outer[p, 0] == 1 and r.outer[p, 1] > 1 and r.outer[p, 2] > 0:
+        if r.outer[p, FROM_DRAM] == 1 and r.outer[p, DEPTH] > 1 and r.outer[p, WORD_BITS] > 0:
             waits += _waits(r, p, stock)
     return waits
 
@@ -212,8 +263,8 @@ def _waits(r: Record, p: int, stock: int) -> int:
                 kept *= two
             events = outside * (trips - 1)
             outside *= trips
-            bits = (total - kept) * r.outer[p, 2]
+            bits = (total - kept) * r.outer[p, WORD_BITS]
             if events > 0 and bits > 0:
-                each = dram_cycles(bits // events, r.numbers[0], r.numbers[1]) + r.numbers[2]
+                each = dram_cycles(bits // events, r.numbers[NUM], r.numbers[DEN]) + r.numbers[LATENCY]
                 waits += events * max(0, each - stock)
     return waits

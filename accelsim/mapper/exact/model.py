@@ -18,14 +18,15 @@ from accelsim.errors import MappingError
 from accelsim.mapper.exact.space import Slot, slots_of
 from accelsim.mapping import LinkCount
 from accelsim.mapping.legality import tile_words
-from accelsim.mapping.points import Rules, rules_of
+from accelsim.mapping.points import Rules, array_places, rules_of
 from accelsim.problem import DIMS, Axis, Problem
 from accelsim.timing.sums import port_bits
 from accelsim.traffic.bits import link_bits
+from accelsim.traffic.counts import output_link, read_link
 
 Ints = NDArray[np.int64]
 WHERE = {dim: i for i, dim in enumerate(DIMS)}
-IRRELEVANT, WORDS, WINDOW, TILES = 0, 1, 2, 3
+WORDS, WINDOW, TILES = 1, 2, 3
 FREE = 3  # group of a dim that every operand depends on
 
 
@@ -91,22 +92,15 @@ OPERAND_NUMBER = {"Inputs": 0, "Weights": 1, "Outputs": 2}
 
 def storage_points(problem: Problem, arch: Accelerator, slots: tuple[Slot, ...]) -> tuple[StoragePoint, ...]:
     """Points of every operand, outer to inner; a retained point at the PEs is followed by its `each` twin."""
-    level = {slot.memory: i for i, slot in enumerate(slots)}
-    stream, inside = len(slots) - 1, len(slots)
+    bound = {slot.memory: i for i, slot in enumerate(slots)} | {"PE": len(slots)}
     found = []
     for operand in problem.operands:
-        whole = arch.array.pes if operand.role == "weight" and arch.array.whole_weight_tiles else 0
-        parent = "DRAM"
-        for memory in arch.chain(operand.name):
-            hold = memory.hold(operand.name)
-            by_pass = hold is not None and hold.at == "pass"
-            bound = stream if by_pass else level[memory.name]
-            found.append(StoragePoint(operand.name, parent, memory.name, bound, whole=whole if by_pass else 0))
-            parent = memory.name
-        stays, shared = operand.name in arch.array.stationary, arch.array.shared(operand.name)
-        found.append(StoragePoint(operand.name, parent, "PE", inside, True, False, stays, shared, whole))
-        if not whole:
-            found.append(StoragePoint(operand.name, parent, "PE", inside, True, True, stays, ()))
+        for level, point in array_places(arch, operand):
+            array, whole = point.memory == "PE", point.whole_words
+            link = operand.name, point.parent, point.memory, bound[level], array
+            found.append(StoragePoint(*link, False, point.retained, point.shared, whole))
+            if array and not whole:
+                found.append(StoragePoint(*link, True, point.retained, ()))
     return tuple(found)
 
 
@@ -162,13 +156,11 @@ def link_counts(
         visits *= max(1, point.whole)
         twin = number + 1 < len(points) and points[number + 1].each
         each = arrivals[number + 1] if twin else visits
-        if point.operand != "Outputs":
-            if point.parent == "DRAM" and point.operand in resident:
-                visits = each = 0
-            found.append(LinkCount(point.operand, point.parent, point.child, visits, each))
-            continue
-        reloads = visits if point.array and rules.psum_first_visit == "read" else visits - final
-        found.append(LinkCount("Outputs", point.parent, point.child, reloads, reloads, each, visits - final, final))
+        if point.operand == "Outputs":
+            read_first = rules.psum_first_visit == "read"
+            found.append(output_link(point.parent, point.child, visits, each, final, read_first))
+        else:
+            found.append(read_link(point.operand, point.parent, point.child, visits, each, resident))
     return tuple(found)
 
 

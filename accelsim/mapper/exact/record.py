@@ -19,6 +19,13 @@ KEEP = 48  # mappings remembered for simulation
 TABLE = 1 << 15  # entries of the table of window sums
 MARKS = 1 << 16  # longest window axis
 
+# places in `machine`, `roles`, `passes`, and columns of `outer`
+KIND, FLOW, ROWS, EARLY_EXIT, WHOLE_TILES, WEIGHT_BUS, INPUT_BUS, OUTPUT_BUS = range(8)
+WIDE_BITS, FINAL_WIDTH, KEPT_WIDTH, WHOLE_WORDS = range(8, 12)
+KEPT, OUTPUTS, INPUTS = range(3)
+PASSES, PASS_ROWS, PASS_COLS, PSUM_STEPS, STEPS, FINAL_STEPS = range(6)
+FROM_DRAM, DEPTH, WORD_BITS = range(3)
+
 _FIELDS: dict[str, tuple[int, ...]] = {
     # sizes in use
     "slots": (), "points": (), "sliding": (), "held": (), "memories": (), "resources": (),
@@ -30,7 +37,7 @@ _FIELDS: dict[str, tuple[int, ...]] = {
     "stream_order": (NDIM,), "limited": (), "forced": (),
     # storage points
     "operand": (POINTS,), "boundary": (POINTS,), "inside": (POINTS, 4),  # array, each, shared along rows, columns
-    "kinds": (POINTS, NDIM), "outer": (POINTS, 3),  # filled from DRAM, depth of its buffer, bits of a word there
+    "kinds": (POINTS, NDIM), "outer": (POINTS, 3),
     "in_words": (POINTS,),  # 1 if it counts words, 0 if whole tiles
     # cost
     "coefficients": (RESOURCES, POINTS), "base": (RESOURCES,), "numbers": (9,), "machine": (12,),
@@ -51,7 +58,7 @@ _FIELDS: dict[str, tuple[int, ...]] = {
     # progress
     "nodes": (), "evaluated": (), "most": (), "stopped": (), "kept_count": (),
     "best": (2,), "limit": (2,), "best_pair": (2,), "wide": (),
-    "kept": (KEEP, 6), "kept_ext": (KEEP, SLOTS + 1, NDIM), "kept_order": (KEEP, SLOTS, NDIM),
+    "kept": (KEEP, 5), "kept_ext": (KEEP, SLOTS + 1, NDIM), "kept_order": (KEEP, SLOTS, NDIM),
     "kept_length": (KEEP, SLOTS), "kept_core": (KEEP,),
     # sums over window tiles that are known, and marks for index sets
     "keys": (TABLE, 3), "values": (TABLE, 2), "union": (MARKS,), "fresh": (MARKS,), "was": (MARKS,), "stamp": (),

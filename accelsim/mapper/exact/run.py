@@ -14,8 +14,9 @@ from accelsim.mapper.exact.branch import core_bounds, search_cores
 from accelsim.mapper.exact.context import Task, mapping_of, smallest_mapping, task_of
 from accelsim.mapper.exact.model import model_of
 from accelsim.mapper.exact.record import Array
-from accelsim.mapper.exact.search import NO_LIMIT, Candidate, Found, Request, objective_cost
+from accelsim.mapper.exact.search import NO_LIMIT, Candidate, Found, Request
 from accelsim.mapper.exact.space import cores_of
+from accelsim.mapper.objective import objective_cost
 from accelsim.mapping.legality import problems_with
 
 
@@ -51,7 +52,8 @@ class Search:
         """The best mapping of the space, proven, or the best after `max_evaluations` with what is proven.
 
         Raises:
-            MappingError: nothing fits, or nothing was found within `max_evaluations`.
+            MappingError: nothing fits, nothing was found within `max_evaluations`, or the constraint asks for something
+                outside the space (two loops over a dim in one place, an order of the stream of `rs`).
         """
         done, r, goal = self._descend(), self.task.record, self.request.objective
         if r["kept_count"] == 0:
@@ -88,10 +90,14 @@ class Search:
                 continue
             seen.add((promise, energy, cycles))
             place = (int(r["kept_core"][i]), r["kept_ext"][i], r["kept_order"][i], r["kept_length"][i])
-            yield Candidate(mapping_of(self.task, *place), energy, cycles)
+            mapping = mapping_of(self.task, *place)
+            wrong = self.request.limit.reasons(mapping)
+            if wrong:
+                raise MappingError("no mapping of the searched space satisfies the constraint: " + "; ".join(wrong))
+            yield Candidate(mapping, energy, cycles)
 
     def _misfit(self) -> str:
         """Why even the smallest tiles do not fit."""
         extents = self.task.cores[:, 4].astype(float).prod(axis=1)
         wrong = problems_with(smallest_mapping(self.task, int(extents.argmin())), self.request.arch)
-        return "; ".join(wrong) if wrong else "no mapping satisfies the constraint"
+        return "; ".join(wrong) if wrong else "no mapping of the searched space satisfies the constraint"

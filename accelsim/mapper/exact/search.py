@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from accelsim.arch import Accelerator
+from accelsim.mapper.objective import Objective
 from accelsim.mapping import Mapping
 from accelsim.mapping.constraint import ANYTHING, Constraint
 from accelsim.problem import Problem
@@ -26,7 +27,7 @@ class Request:
 
     problem: Problem
     arch: Accelerator
-    objective: str = "edp"
+    objective: Objective = "edp"
     post_ops: int = 0
     limit: Constraint = field(default_factory=lambda: ANYTHING)
     imperfect: bool = False
@@ -53,6 +54,7 @@ class Found:
         energy_fj, cycles: of the mapping with the least objective. cost: its objective (fJ, cycles, or their product).
         bound: no mapping of the space costs less; equal to `cost` if proven optimal.
         cores, boxes, evaluated: cores of the space, boxes bounded, mappings evaluated completely.
+        simulated: mappings of `best` and beyond that were simulated afterwards.
     """
 
     best: tuple[Candidate, ...]
@@ -63,15 +65,9 @@ class Found:
     cores: int
     boxes: int
     evaluated: int
+    simulated: int = 0
 
     @property
     def proven(self) -> bool:
         """True if nothing in the space is better."""
         return self.bound == self.cost
-
-
-def objective_cost(objective: str, energy_fj: int, cycles: int) -> int:
-    """The objective as an exact integer."""
-    if objective == "energy":
-        return energy_fj
-    return cycles * (energy_fj if objective == "edp" else 1)

@@ -13,10 +13,51 @@ PROBES = 16
 
 
 @compiled
-def plain_pair(
-    kind: int, b: int, child: int, out: int, adv: bool, advext: int, copies: int, step: int
+def _copies(left: int, far: int, far_step: int) -> int:
+    """PEs that do not share, and have work when so much of a dim is left."""
+    return max(0, min(far, -(-left // far_step)))
+
+
+@compiled
+def _still_there(left: int, before: int, far: int, far_step: int, near: int, near_step: int) -> int:
+    """Of the PEs that do not share, those all of whose sharing PEs had work in the tile before, too."""
+    found = 0
+    for i in range(_copies(left, far, far_step)):
+        now = min(near, -(-(left - i * far_step) // near_step))
+        was = min(near, -(-max(0, before - i * far_step) // near_step))
+        found += was >= now
+    return found
+
+
+@compiled
+def idle_pair(
+    b: int, child: int, out: int, adv: bool, advext: int, far: int, far_step: int, near: int, near_step: int
 ) -> tuple[int, int]:
-    """(T, K) of a dim that does not enter (kind 0, on `copies` PEs that do not share), as words (1) or as tiles (3)."""
+    """(T, K) of a dim that does not index the operand: one point on each of `far` PEs that do not share.
+
+    `near` PEs share it. A PE that had no work in the tile before, at the edge of the dim, holds nothing any more.
+    """
+    spans = -(-b // out)
+    last = (spans - 1) * out
+    count, tail = spans, 1
+    if adv:
+        count -= -(-b // advext)
+        if last % advext == 0:
+            tail = 0
+    if count <= 0:
+        return 0, 0
+    left = b - last
+    full = (count - tail) * far
+    total = full + tail * _copies(left, far, far_step)
+    if adv:
+        return total, total
+    before = left - (left - 1) // child * child
+    return total, full + tail * _still_there(left, before, far, far_step, near, near_step)
+
+
+@compiled
+def plain_pair(kind: int, b: int, child: int, out: int, adv: bool, advext: int) -> tuple[int, int]:
+    """(T, K) of a dim that indexes the operand, as words (kind 1) or as tiles (3)."""
     spans = -(-b // out)
     last = (spans - 1) * out
     count, tail = spans, 1
@@ -28,15 +69,6 @@ def plain_pair(
         return 0, 0
     full = count - tail
     left = b - last
-    if kind == 0:
-        if copies == 1:
-            return count, count
-        here = min(copies, -(-left // step))
-        total = full * copies + tail * here
-        if adv:
-            return total, total
-        before = min(copies, -(-(left - (left - 1) // child * child) // step))
-        return total, full * copies + tail * min(here, before)
     size, edge = child, min(child, left)
     if kind == 3:
         size, edge = 1, 1
@@ -202,16 +234,21 @@ def unit_pair(r: Record, p: int, unit: int, child: Array, cur: Array, dim: int, 
     array = r.inside[p, 0] == 1
     if unit < 10:
         d, kind = unit, r.kinds[p, unit]
-        copies, step = 1, 1
-        if array and kind == 0:
-            apart_row, apart_col = r.inside[p, 2] == 0, r.inside[p, 3] == 0
-            step = r.pe[d]
-            copies = (r.row[d] if apart_row else 1) * (r.col[d] if apart_col else 1)
-            if apart_row or apart_col:
-                copies *= r.diagonal[d]
-            if apart_row and not apart_col:
-                step *= r.col[d]
-        return plain_pair(kind, r.bounds[d], min(child[d], r.bounds[d]), cur[d], d == dim, advext, copies, step)
+        b, tile = r.bounds[d], min(child[d], r.bounds[d])
+        if kind != 0:
+            return plain_pair(kind, b, tile, cur[d], d == dim, advext)
+        far = near = far_step = near_step = 1
+        if array:
+            pe, row, col, diagonal = r.pe[d], r.row[d], r.col[d], r.diagonal[d]
+            if r.inside[p, 2] and r.inside[p, 3]:
+                near, near_step = row * col * diagonal, pe
+            elif r.inside[p, 2]:
+                far, far_step, near, near_step = col * diagonal, pe, row, pe * col
+            elif r.inside[p, 3]:
+                far, far_step, near, near_step = row * diagonal, pe * col, col, pe
+            else:
+                far, far_step = row * col * diagonal, pe
+        return idle_pair(b, tile, cur[d], d == dim, advext, far, far_step, near, near_step)
     w = unit - 10
     d1, d2 = r.windows[w, 0], r.windows[w, 1]
     t1, t2 = min(child[d1], r.bounds[d1]), min(child[d2], r.bounds[d2])

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from accelsim.arch import StorageMachine
+from accelsim.mapper.objective import Objective
 from accelsim.mapper.timeloop.constraints import Constraint, check_constraints
-from accelsim.mapper.timeloop.evaluate import LevelReport, Objective, capacity_errors, evaluate
+from accelsim.mapper.timeloop.evaluate import LevelReport, capacity_errors, evaluate
 from accelsim.mapper.timeloop.types import Found
 from accelsim.problem import Problem
 

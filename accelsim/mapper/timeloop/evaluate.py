@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 from accelsim.arch import StorageMachine
 from accelsim.energy.levels import access_zj, leak_zj
+from accelsim.mapper.objective import Objective, objective_cost
 from accelsim.mapping import TIMELOOP, LevelNest, Rules
 from accelsim.timing.levels import level_cycles
 from accelsim.traffic.levels import LevelCount, level_counts
-
-Objective = Literal["edp", "energy", "latency"]
 
 
 @dataclass(frozen=True)
@@ -45,9 +43,7 @@ class LevelReport:
 
     def cost(self, objective: Objective) -> int:
         """The objective as an exact integer: zJ, cycles, or zJ x cycles."""
-        if objective == "latency":
-            return self.cycles
-        return self.energy_zj * (self.cycles if objective == "edp" else 1)
+        return objective_cost(objective, self.energy_zj, self.cycles)
 
 
 def evaluate(nest: LevelNest, machine: StorageMachine, rules: Rules = TIMELOOP) -> LevelReport:

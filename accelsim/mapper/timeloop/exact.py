@@ -11,9 +11,10 @@ import numpy as np
 
 from accelsim.arch import StorageMachine
 from accelsim.errors import InputError, MappingError, nearest
+from accelsim.mapper.objective import Objective
 from accelsim.mapper.timeloop import branch, kernels
 from accelsim.mapper.timeloop.constraints import Constraint, check_constraints
-from accelsim.mapper.timeloop.evaluate import Objective, capacity_errors, evaluate
+from accelsim.mapper.timeloop.evaluate import capacity_errors, evaluate
 from accelsim.mapper.timeloop.space import Ints, Space
 from accelsim.mapper.timeloop.types import SEARCHED, Found
 from accelsim.mapping import LevelLoops, LevelNest, Loop

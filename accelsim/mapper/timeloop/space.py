@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from accelsim.arch import OPERANDS, StorageLevel, StorageMachine
 from accelsim.errors import InputError
+from accelsim.mapper.exact.space import divisors
 from accelsim.mapper.timeloop import kernels
 from accelsim.mapper.timeloop.constraints import Constraint
 from accelsim.problem import Axis, Problem
@@ -96,12 +97,6 @@ def layout_of(machine: StorageMachine) -> Layout:
     if levels[0].cols * levels[0].rows > 1 or any(level.cols * level.rows > 1 for level in stores):
         raise refuse("the outermost level or a PE's store fans out")
     return Layout(cols, rows, (places["Inputs"], places["Weights"], places["Outputs"]))
-
-
-def divisors(number: int) -> list[int]:
-    """All divisors, ascending."""
-    small = [n for n in range(1, int(number**0.5) + 1) if number % n == 0]
-    return sorted({*small, *(number // n for n in small)})
 
 
 class Space:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from accelsim.mapper.timeloop.evaluate import LevelReport, Objective
+from accelsim.mapper.objective import Objective
+from accelsim.mapper.timeloop.evaluate import LevelReport
 from accelsim.mapping import LevelNest, Rules
 
 SEARCHED = Rules(tile="box", steps="two", stride_change="reset")

@@ -1,0 +1,19 @@
+"""What a mapping is chosen by."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+Objective = Literal["edp", "energy", "latency"]
+OBJECTIVES: tuple[Objective, ...] = ("edp", "energy", "latency")
+
+
+def objective_cost(objective: Objective, energy: int, cycles: int) -> int:
+    """The objective as an exact integer, in the energy's unit, cycles, or their product.
+
+    >>> [objective_cost(goal, 3, 5) for goal in OBJECTIVES]
+    [15, 3, 5]
+    """
+    if objective == "energy":
+        return energy
+    return cycles * (energy if objective == "edp" else 1)
