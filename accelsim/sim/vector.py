@@ -6,7 +6,7 @@ from accelsim.arch import Accelerator
 from accelsim.mapping.chunks import VectorJob, chunk_bounds, chunk_count
 from accelsim.mapping.points import vector_memory
 from accelsim.sim.layout import Regions
-from accelsim.sim.stream import Breakdown, Segment, Stream, Transfer, channel_order
+from accelsim.sim.stream import Breakdown, Segment, Stream, Transfer, stream_of
 
 
 def vector_stream(job: VectorJob, arch: Accelerator) -> Stream:
@@ -45,4 +45,4 @@ def vector_stream(job: VectorJob, arch: Accelerator) -> Stream:
             wanted, place = min(chunks, k + depth["Outputs"]), outputs + outs[k] * precision.output_bits
             transfers.append(Transfer("store", "Outputs", bits_out, k, wanted, address=place))
     busy = sum(s.stream for s in segments)
-    return Stream(tuple(segments), channel_order(transfers), False, Breakdown(ideal, busy - ideal))
+    return stream_of(segments, transfers, Breakdown(ideal, busy - ideal))
