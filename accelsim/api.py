@@ -19,6 +19,7 @@ from accelsim.problem import Problem
 from accelsim.proof import LayerProof, Proof
 from accelsim.proof import verify as verify_network
 from accelsim.report import RunReport
+from accelsim.sim.timetable import Timetable
 from accelsim.store import write_all
 
 
@@ -28,22 +29,26 @@ def run(
     *,
     batch: int = 1,
     objective: Objective = "edp",
+    schedule: str = "network",
     input_shapes: Shapes | None = None,
     zeros: str = "",
     energy: str = "",
     gemm: bool = False,
     progress: Callable[[str], None] | None = None,
+    on_times: Callable[[Timetable], None] | None = None,
 ) -> RunReport:
     """Simulate a network on a machine, both by name or file.
 
     Args:
         arch: `eyeriss`, `eyeriss.yaml` or a path. model: `mobilenet_v2`, `mobilenet_v2:width=0.5` or `my_net.py`.
         objective: what the mapper minimises: `edp`, `energy` or `latency`.
+        schedule: `network` (activations stay on chip while they fit, layers overlap) or `layerwise`.
         input_shapes: of an ONNX file's inputs with symbolic dims, by name.
         zeros: CSV file with the shares of zero words of array layers (`layer,inputs,outputs`), for machines that skip
             or code them.
         energy: a preset (`65nm`, `eyeriss_normalised`, ...), a table or an Accelergy ERT in place of the machine's.
         gemm: rows of a SCALE-Sim topology are matrix products.
+        on_times: called with the timetable of the run, which `formats.trace` makes a trace of.
 
     Raises:
         InputError: an unknown name or wrong file. MappingError: a layer does not fit the machine.
@@ -51,10 +56,10 @@ def run(
     machine, arch_file = load_arch(arch, energy)
     graph, model_file = load_model(model, batch, input_shapes, gemm)
     sources = sources_of(arch_file, model_file)
-    options = Options(objective, zeros=load_zeros(zeros) if zeros else ())
+    options = Options(objective, zeros=load_zeros(zeros) if zeros else (), schedule=schedule)
     return run_pipeline(
         machine, graph, options, model=_name(model), sources=sources, progress=progress, rows=load_rows(model, gemm),
-        cache=KeptCache(MappingCache()),
+        cache=KeptCache(MappingCache()), on_times=on_times,
     )  # fmt: skip
 
 
@@ -65,6 +70,7 @@ def verify(
     batch: int = 1,
     seed: int = 0,
     objective: Objective = "edp",
+    schedule: str = "network",
     input_shapes: Shapes | None = None,
     gemm: bool = False,
     on_layer: Callable[[LayerProof], None] | None = None,
@@ -73,7 +79,7 @@ def verify(
     machine, _ = load_arch(arch)
     graph, _ = load_model(model, batch, input_shapes, gemm)
     return verify_network(
-        machine, graph, Options(objective), model=_name(model), seed=seed, on_layer=on_layer,
+        machine, graph, Options(objective, schedule=schedule), model=_name(model), seed=seed, on_layer=on_layer,
         cache=KeptCache(MappingCache()),
     )  # fmt: skip
 

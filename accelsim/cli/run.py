@@ -18,6 +18,8 @@ from accelsim.cli.shared import (
     Json,
     Model,
     Objective,
+    Schedule,
+    Scheduled,
     app,
     print_json,
     print_table,
@@ -30,6 +32,7 @@ from accelsim.cli.shared import (
 if TYPE_CHECKING:
     from accelsim.proof import LayerProof, Proof
     from accelsim.report import RunReport
+    from accelsim.sim.timetable import Timetable
 
 
 @app.command()
@@ -39,12 +42,16 @@ def run(
     batch: Batch = "1",
     out: Annotated[str, typer.Option("--out", "-o", help="Folder to write (default accelsim-out/MODEL-ARCH).")] = "",
     objective: Objective = Goal.edp,
+    schedule: Scheduled = Schedule.network,
     input_shape: InputShape = NONE,
     zeros: Annotated[
         str, typer.Option("--zeros", metavar="FILE.csv", help="Shares of zero words: layer,inputs,outputs.")
     ] = "",
     energy: EnergyModel = "",
     gemm: Gemm = False,
+    trace: Annotated[
+        str, typer.Option("--trace", metavar="FILE.json", help="Also write what ran when, for Perfetto.")
+    ] = "",
     json: Json = "",
 ) -> None:
     """Simulate a network on a machine; write report.json, layers.csv, summary.md and figures."""
@@ -52,6 +59,7 @@ def run(
 
     from accelsim import api
     from accelsim.formats.outputs import layers_csv, summary_md, to_json
+    from accelsim.formats.trace import trace_json
     from accelsim.lookup import load_arch, load_model
     from accelsim.plot.figures import draw
     from accelsim.store import prepare, write_all
@@ -63,18 +71,27 @@ def run(
     safe = "".join(c if c.isalnum() or c in "._-" else "_" for c in api._name(model))
     folder = Path(out) if out else Path("accelsim-out") / f"{safe}-{machine.name}"
     prepare(folder)
+    times: list[Timetable] = []
+    if trace:
+        prepare(Path(trace).parent)
     with Bar("mapping", len(graph.layers)) as bar:
         report = api.run(
             arch,
             model,
             batch=images,
             objective=objective.value,
+            schedule=schedule.value,
             input_shapes=shapes,
             zeros=zeros,
             energy=energy,
             gemm=gemm,
             progress=bar.step,
+            on_times=times.append,
         )
+    if trace:
+        title = f"{report.model} on {report.machine.name}, batch {report.batch}"
+        text = trace_json(times[0], [layer.name for layer in report.results], title)
+        write_all(Path(trace).parent, {Path(trace).name: text.encode()})
     files = {
         "report.json": to_json(report.as_dict()).encode(),
         "layers.csv": layers_csv(report).encode(),
@@ -123,7 +140,7 @@ def _print_scalesim(report: RunReport) -> None:
 
 
 def _print_report(report: RunReport, folder: str) -> None:
-    from accelsim.formats.outputs import energy_text
+    from accelsim.formats.outputs import bought_text, energy_text
     from accelsim.units import fmt_bytes, fmt_energy, fmt_si
 
     if any(layer.scalesim for layer in report.results):
@@ -146,6 +163,7 @@ def _print_report(report: RunReport, folder: str) -> None:
         f"{totals.macs:,} MACs, {totals.params:,} parameters\n"
         f"{totals.cycles:,} cycles = {fmt_si(totals.seconds, 's')}, {100 * totals.utilization:.1f} % utilisation, "
         f"{energy_text(totals)}, {fmt_bytes(dram)} DRAM traffic\n"
+        f"{bought_text(report)}"
         f"written to {folder}: report.json, layers.csv, summary.md, figures (PNG, SVG)"
     )
 
@@ -157,6 +175,7 @@ def verify(
     batch: Batch = "1",
     seed: Annotated[str, typer.Option("--seed", metavar="N", help="Seed of the random weights and inputs.")] = "0",
     objective: Objective = Goal.edp,
+    schedule: Scheduled = Schedule.network,
     input_shape: InputShape = NONE,
     gemm: Gemm = False,
     json: Json = "",
@@ -176,8 +195,8 @@ def verify(
                 say(_proof_line(proof))
 
         proof = api.verify(
-            arch, model, batch=images, seed=number, objective=objective.value, input_shapes=shapes, gemm=gemm,
-            on_layer=report,
+            arch, model, batch=images, seed=number, objective=objective.value, schedule=schedule.value,
+            input_shapes=shapes, gemm=gemm, on_layer=report,
         )  # fmt: skip
     _finish_verify(proof, as_json)
 

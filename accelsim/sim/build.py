@@ -144,7 +144,7 @@ def _port_cycles(flows: list[LinkFlow], arch: Accelerator, load: Ints, overlap: 
 
 
 def _segments(heads: Ints, load: Ints, stream: Ints, drain: Ints, overlap: bool) -> Ints:
-    """The table of segments: merge the passes between `heads` (first pass of every segment); a drain ends when all have drained."""
+    """The table of segments: passes between `heads` (the first of each) merge; a drain ends when all have drained."""
     gap = np.maximum(stream[:-1], load[1:]) if overlap else stream[:-1] + drain[:-1] + load[1:]
     elapsed = np.concatenate([np.zeros(1, np.int64), np.cumsum(gap)])
     tails = np.append(heads[1:] - 1, load.size - 1)

@@ -1,4 +1,4 @@
-"""The sweep of `sim.recurrence`, compiled: a DRAM channel of fixed bandwidth (`timing.bound.dram_cycles` a transfer)."""
+"""The sweep of `sim.recurrence`, compiled, for a channel of fixed bandwidth (`timing.bound.dram_cycles` a transfer)."""
 
 from __future__ import annotations
 

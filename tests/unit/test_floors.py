@@ -25,7 +25,7 @@ FLOORS = [
     {"lookup"},
     {"residency"},
     {"plan"},
-    {"atlas"},
+    {"atlas", "schedule"},
     {"compat"},
     {"pipeline"},
     {"proof", "sweep", "validate", "bench", "explain"},
