@@ -13,13 +13,13 @@ from accelsim.formats.zeros import load_zeros
 from accelsim.lookup import Shapes, load_arch, load_model, load_rows, sources_of
 from accelsim.mapper.search import EVALUATIONS, Mapped, Objective, map_problem
 from accelsim.mapping.constraint import ANYTHING, Constraint
+from accelsim.pipeline import Run
 from accelsim.pipeline import run as run_pipeline
 from accelsim.plan import KeptCache, Options
 from accelsim.problem import Problem
 from accelsim.proof import LayerProof, Proof
 from accelsim.proof import verify as verify_network
 from accelsim.report import RunReport
-from accelsim.sim.timetable import Timetable
 from accelsim.store import write_all
 
 
@@ -35,7 +35,7 @@ def run(
     energy: str = "",
     gemm: bool = False,
     progress: Callable[[str], None] | None = None,
-    on_times: Callable[[Timetable], None] | None = None,
+    on_run: Callable[[Run], None] | None = None,
 ) -> RunReport:
     """Simulate a network on a machine, both by name or file.
 
@@ -48,7 +48,7 @@ def run(
             or code them.
         energy: a preset (`65nm`, `eyeriss_normalised`, ...), a table or an Accelergy ERT in place of the machine's.
         gemm: rows of a SCALE-Sim topology are matrix products.
-        on_times: called with the timetable of the run, which `formats.trace` makes a trace of.
+        on_run: called with plans and times of the run, for `formats.trace` and `whatif`.
 
     Raises:
         InputError: an unknown name or wrong file. MappingError: a layer does not fit the machine.
@@ -59,7 +59,7 @@ def run(
     options = Options(objective, zeros=load_zeros(zeros) if zeros else (), schedule=schedule)
     return run_pipeline(
         machine, graph, options, model=_name(model), sources=sources, progress=progress, rows=load_rows(model, gemm),
-        cache=KeptCache(MappingCache()), on_times=on_times,
+        cache=KeptCache(MappingCache()), on_run=on_run,
     )  # fmt: skip
 
 

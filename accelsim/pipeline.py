@@ -208,8 +208,8 @@ def _causal(arch: Accelerator, options: Options) -> Options:
 
 
 @dataclass(frozen=True)
-class _Run:
-    """A network on a machine under one schedule."""
+class Run:
+    """A network on a machine under one schedule: how its layers are mapped, when they run, and what they cost."""
 
     plans: tuple[Plan, ...]
     times: Timetable
@@ -221,7 +221,7 @@ class _Run:
         return objective_cost(objective, self.totals.total_energy_fj, self.totals.cycles)
 
 
-def _timed(work: LayerGraph, plans: tuple[Plan, ...], arch: Accelerator, schedule: str) -> _Run:
+def _timed(work: LayerGraph, plans: tuple[Plan, ...], arch: Accelerator, schedule: str) -> Run:
     times = timetable(plans, arch, schedule)
     owned, bounds = own_params(work.layers), ranges(arch)
     results = tuple(
@@ -229,12 +229,12 @@ def _timed(work: LayerGraph, plans: tuple[Plan, ...], arch: Accelerator, schedul
         for plan, slot in zip(plans, times.slots, strict=True)
     )  # fmt: skip
     _check(plans, results, arch, times)
-    return _Run(plans, times, results, totals_of(results, work.params, arch.clock_hz, arch.array.pes))
+    return Run(plans, times, results, totals_of(results, work.params, arch.clock_hz, arch.array.pes))
 
 
 def _best(
     work: LayerGraph, arch: Accelerator, options: Options, cache: Cache, progress: Progress | None
-) -> tuple[_Run, _Run]:
+) -> tuple[Run, Run]:
     """The run under the schedule asked for, and the layerwise one.
 
     A network keeps activations on chip, and overlaps, only if that is better by the objective.
@@ -253,7 +253,7 @@ def chosen_plans(work: LayerGraph, arch: Accelerator, options: Options, cache: C
     return _best(work, arch, _causal(arch, options), cache, None)[0].plans
 
 
-def _schedule(run: _Run, layerwise: _Run, arch: Accelerator, options: Options) -> dict[str, Any]:
+def _schedule(run: Run, layerwise: Run, arch: Accelerator, options: Options) -> dict[str, Any]:
     """What stays on chip, what overlaps, and what layer by layer would cost, for the report."""
     if options.schedule == "layerwise":
         return {"name": options.schedule}
@@ -288,14 +288,14 @@ def run(
     cache: Cache | None = None,
     progress: Progress | None = None,
     rows: Rows | None = None,
-    on_times: Callable[[Timetable], None] | None = None,
+    on_run: Callable[[Run], None] | None = None,
 ) -> RunReport:
     """Simulate a network on a machine.
 
     Args:
         rows: what SCALE-Sim runs for each layer of a topology, by its name.
         model: name for the report, default the graph's. sources: file names and hashes for the report.
-        cache: mappings found so far, shared between runs if the caller wants. on_times: called with what ran when.
+        cache: mappings found so far, shared between runs if the caller wants. on_run: called with plans and times.
 
     Raises:
         MappingError: a layer does not fit. CheckFailed: a law is broken (a bug).
@@ -304,8 +304,8 @@ def run(
     work = optimise(graph) if chosen.fold else graph
     best, layerwise = _best(work, arch, chosen, {} if cache is None else cache, progress)
     plans, results = best.plans, best.results
-    if on_times is not None:
-        on_times(best.times)
+    if on_run is not None:
+        on_run(best)
     if rows is not None:
         results = noted(results, rows)
     if arch.timing == "scalesim":

@@ -30,9 +30,10 @@ from accelsim.cli.shared import (
 )
 
 if TYPE_CHECKING:
+    from accelsim.pipeline import Run
     from accelsim.proof import LayerProof, Proof
     from accelsim.report import RunReport
-    from accelsim.sim.timetable import Timetable
+    from accelsim.whatif import WhatIf
 
 
 @app.command()
@@ -49,6 +50,9 @@ def run(
     ] = "",
     energy: EnergyModel = "",
     gemm: Gemm = False,
+    twice: Annotated[
+        bool, typer.Option("--what-if", help="Simulate again with twice of each resource: what bounds each layer.")
+    ] = False,
     trace: Annotated[
         str, typer.Option("--trace", metavar="FILE.json", help="Also write what ran when, for Perfetto.")
     ] = "",
@@ -58,11 +62,12 @@ def run(
     from pathlib import Path
 
     from accelsim import api
-    from accelsim.formats.outputs import layers_csv, summary_md, to_json
+    from accelsim.formats.outputs import layers_csv, rows_csv, summary_md, to_json
     from accelsim.formats.trace import trace_json
     from accelsim.lookup import load_arch, load_model
     from accelsim.plot.figures import draw
     from accelsim.store import prepare, write_all
+    from accelsim.whatif import what_if
 
     as_json, images = wants_json(json), whole(batch, "batch", 1)
     machine, _ = load_arch(arch, energy)
@@ -71,7 +76,7 @@ def run(
     safe = "".join(c if c.isalnum() or c in "._-" else "_" for c in api._name(model))
     folder = Path(out) if out else Path("accelsim-out") / f"{safe}-{machine.name}"
     prepare(folder)
-    times: list[Timetable] = []
+    runs: list[Run] = []
     if trace:
         prepare(Path(trace).parent)
     with Bar("mapping", len(graph.layers)) as bar:
@@ -86,14 +91,17 @@ def run(
             energy=energy,
             gemm=gemm,
             progress=bar.step,
-            on_times=times.append,
+            on_run=runs.append,
         )
     if trace:
         title = f"{report.model} on {report.machine.name}, batch {report.batch}"
-        text = trace_json(times[0], [layer.name for layer in report.results], title)
+        text = trace_json(runs[0].times, [layer.name for layer in report.results], title)
         write_all(Path(trace).parent, {Path(trace).name: text.encode()})
+    found = what_if(runs[0], machine) if twice else None
+    data = report.as_dict() | ({} if found is None else {"what_if": found.as_dict()})
     files = {
-        "report.json": to_json(report.as_dict()).encode(),
+        "report.json": to_json(data).encode(),
+        **({} if found is None else {"what_if.csv": rows_csv(found.rows()).encode()}),
         "layers.csv": layers_csv(report).encode(),
         "summary.md": summary_md(report).encode(),
         **draw(report),
@@ -101,9 +109,33 @@ def run(
     }
     write_all(folder, files)
     if as_json:
-        print_json(report.as_dict())
+        print_json(data)
     else:
         _print_report(report, str(folder))
+        if found is not None:
+            _print_what_if(found, report.totals.cycles)
+
+
+def _print_what_if(found: WhatIf, cycles: int) -> None:
+    """What twice of each resource buys, and how many layers each bounds."""
+    bounds = [found.bound(i) for i in range(len(found.layers))]
+    rows = []
+    for gain in sorted(found.gains, key=lambda g: g.cycles):
+        mine = [i for i, bound in enumerate(bounds) if bound == gain.resource]
+        share = sum(found.before[i] for i in mine) / max(1, cycles)
+        saved = f"{100 * (gain.cycles / cycles - 1):+.2f} %"
+        rows.append([gain.resource, f"{gain.cycles:,}", saved, str(len(mine)), f"{100 * share:.1f} %"])
+    mine = [i for i, bound in enumerate(bounds) if bound == "compute"]
+    share = sum(found.before[i] for i in mine) / max(1, cycles)
+    rows.append(["(none: the array itself)", f"{cycles:,}", "", str(len(mine)), f"{100 * share:.1f} %"])
+    columns = [
+        ("twice the", False),
+        ("cycles", True),
+        ("change", True),
+        ("layers it bounds", True),
+        ("their share", True),
+    ]
+    print_table("What twice of a resource buys, mappings unchanged (what_if.csv has every layer)", columns, rows)
 
 
 def _scalesim_files(report: RunReport) -> dict[str, bytes]:

@@ -18,7 +18,11 @@ def to_json(data: dict[str, Any]) -> str:
 
 def layers_csv(report: RunReport) -> str:
     """One row per layer; columns carry their units; absent figures are 0."""
-    rows = [layer_row(layer) for layer in report.results]
+    return rows_csv([layer_row(layer) for layer in report.results])
+
+
+def rows_csv(rows: list[dict[str, Any]]) -> str:
+    """Rows as CSV: all columns in order of first use, absent figures 0."""
     columns = list(dict.fromkeys(key for row in rows for key in row))
     out = io.StringIO()
     writer = csv.DictWriter(out, columns, restval=0, lineterminator="\n")

@@ -12,11 +12,10 @@ from accelsim.energy import Flow, array_traffic, energy_fj, leakage_fj
 from accelsim.errors import CheckFailed, InputError
 from accelsim.graph import Network, optimise
 from accelsim.mapper.search import map_problem
-from accelsim.pipeline import run
+from accelsim.pipeline import Run, run
 from accelsim.plan import Options, Part, plan_network
 from accelsim.problem import conv_problem
 from accelsim.report import RunReport
-from accelsim.sim.timetable import Timetable
 from tests.agreement.machines import machine
 
 ARCH = machine("ws")
@@ -96,9 +95,9 @@ def test_impossible_times_are_seen(change: dict[str, Any], law: str) -> None:
 
 
 def test_a_stream_that_does_not_fit_its_network_is_seen() -> None:
-    times: list[Timetable] = []
-    report = run(ARCH, network(), on_times=times.append)
-    outcome = times[0].outcome
+    runs: list[Run] = []
+    report = run(ARCH, network(), on_run=runs.append)
+    outcome = runs[0].times.outcome
     assert outcome is not None
     check_channel(report.results, outcome, ARCH)
     last = report.results[-1]

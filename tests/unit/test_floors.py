@@ -28,7 +28,7 @@ FLOORS = [
     {"atlas", "schedule"},
     {"compat"},
     {"pipeline"},
-    {"proof", "sweep", "validate", "bench", "explain"},
+    {"whatif", "proof", "sweep", "validate", "bench", "explain"},
     {"api"},
     {"cli"},
     {"__init__", "__main__"},

@@ -12,7 +12,7 @@ import pytest
 
 from accelsim.formats.trace import TRACKS, trace_json
 from accelsim.lookup import load_arch, load_model
-from accelsim.pipeline import run
+from accelsim.pipeline import Run, run
 from accelsim.plan import Options
 from accelsim.report import RunReport
 from accelsim.sim.timetable import Timetable
@@ -22,9 +22,9 @@ SCHEDULES = ("network", "layerwise")
 
 @cache
 def simulated(schedule: str, name: str = "edge_os_32x32") -> tuple[RunReport, Timetable]:
-    found: list[Timetable] = []
+    found: list[Run] = []
     graph = load_model("mobilenet_v2:size=32,width=0.25")[0]
-    return run(load_arch(name)[0], graph, Options(schedule=schedule), on_times=found.append), found[0]
+    return run(load_arch(name)[0], graph, Options(schedule=schedule), on_run=found.append), found[0].times
 
 
 @cache
