@@ -243,7 +243,7 @@ def _best(
     layerwise = _timed(work, apart, arch, "layerwise")
     if options.schedule == "layerwise":
         return layerwise, layerwise
-    together = plan_network(work, arch, options, cache)
+    together = plan_network(work, arch, options, cache, progress)
     runs = [_timed(work, plans, arch, options.schedule) for plans in (together, apart)]
     return min([*runs, layerwise], key=lambda run: run.cost(options.objective)), layerwise
 

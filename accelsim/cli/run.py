@@ -79,7 +79,8 @@ def run(
     runs: list[Run] = []
     if trace:
         prepare(Path(trace).parent)
-    with Bar("mapping", len(graph.layers)) as bar:
+    rounds = 2 if schedule == Schedule.network else 1  # layer by layer, and with activations on chip
+    with Bar("mapping", rounds * len(graph.layers)) as bar:
         report = api.run(
             arch,
             model,
