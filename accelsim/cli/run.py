@@ -53,7 +53,7 @@ def run(
     from accelsim import api
     from accelsim.formats.outputs import layers_csv, summary_md, to_json
     from accelsim.lookup import load_arch, load_model
-    from accelsim.plot.figures import draw
+    from accelsim.plot.views import draw
     from accelsim.store import prepare, write_all
 
     as_json, images = wants_json(json), whole(batch, "batch", 1)

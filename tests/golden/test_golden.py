@@ -44,7 +44,7 @@ def test_summary_and_table_agree_with_the_report() -> None:
 
 def test_gallery_is_what_the_main_job_writes(root: Path, update_golden: bool) -> None:
     """`reports/gallery` shows the main job's summary and figures; it may not go stale."""
-    from accelsim.plot.figures import draw
+    from accelsim.plot.views import draw
 
     folder = root / "reports" / "gallery"
     report = accelsim.run("eyeriss", "mobilenet_v2")

@@ -1,0 +1,49 @@
+"""`plot`: the views of a run as figures and CSVs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from accelsim.cli.shared import Json, app, print_json, say, wants_json, whole
+from accelsim.errors import InputError
+
+
+def listed(text: str) -> list[str]:
+    """The entries of a comma-separated option."""
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+@app.command()
+def plot(
+    target: Annotated[str, typer.Argument(help="Folder of a run, or its report.json.")],
+    only: Annotated[str, typer.Option("--only", metavar="VIEW,...", help="These views (default: all).")] = "",
+    form: Annotated[str, typer.Option("--format", metavar="png,svg,pdf", help="Kinds of file.")] = "png,svg",
+    out: Annotated[str, typer.Option("--out", "-o", help="Folder to write (default: plots beside the report).")] = "",
+    layer: Annotated[str, typer.Option("--layer", help="Layer of views of one layer (default: the slowest).")] = "",
+    level: Annotated[str, typer.Option("--level", help="Memory of the roofline (default: every one).")] = "",
+    cycles: Annotated[str, typer.Option("--cycles", metavar="N", help="Cycles of the film strip.")] = "12",
+    json: Json = "",
+) -> None:
+    """Draw the views of a run, each with a CSV of the same numbers."""
+    from accelsim.formats.report_json import read_report
+    from accelsim.plot.ask import Ask
+    from accelsim.plot.views import render
+    from accelsim.store import prepare, write_all
+
+    as_json, ask = wants_json(json), Ask(layer, level, whole(cycles, "cycles", 1))
+    kinds = listed(form)
+    if not kinds:
+        raise InputError(f"--format {form!r}, expected png, svg, pdf or several of them")
+    report = read_report(target)
+    place = Path(target)
+    folder = Path(out) if out else (place if place.is_dir() else place.parent) / "plots"
+    files = render(report, listed(only), kinds, ask)
+    prepare(folder)
+    write_all(folder, files)
+    if as_json:
+        print_json({"model": report.model, "arch": report.machine.name, "files": sorted(files)})
+    else:
+        say(f"{len(files)} files in {folder}: {', '.join(sorted({name.rsplit('.', 1)[0] for name in files}))}")

@@ -1,0 +1,139 @@
+"""The views of a run: each a table of numbers (its CSV) and a drawing of that table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from accelsim.errors import InputError, nearest
+from accelsim.plot import (
+    energy,
+    latency,
+    layers,
+    occupancy,
+    pe_map,
+    resources,
+    roofline,
+    utilisation,
+)
+from accelsim.plot.ask import NOTHING, Ask
+from accelsim.plot.style import KINDS, STYLE, save
+from accelsim.plot.table import Table
+from accelsim.report import RunReport
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Variants = list[tuple[str, Ask]]
+
+
+def _one(report: RunReport, ask: Ask) -> Variants:
+    return [("", ask)]
+
+
+def _per_level(report: RunReport, ask: Ask) -> Variants:
+    """DRAM under the view's own name, every other level with its name added; one if a level was asked for."""
+    if ask.level:
+        return [("" if ask.level == "DRAM" else f"_{ask.level}", ask)]
+    return [
+        ("" if level == "DRAM" else f"_{level}", replace(ask, level=level)) for level in roofline.levels(report)
+    ]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class View:
+    """A view: `table` takes a report and what was asked, `figure` draws the table and knows nothing else.
+
+    `variants` are the files it makes when nothing is asked (a roofline per level). `needs_array`: left out, unless
+    asked for by name, where no layer has work for the array.
+    """
+
+    name: str
+    what: str
+    table: Callable[[RunReport, Ask], Table]
+    figure: Callable[[Table], Figure]
+    variants: Callable[[RunReport, Ask], Variants] = _one
+    needs_array: bool = False
+
+
+VIEWS = (
+    View("layers", "the per-layer table", layers.layers_table, layers.layers_figure),
+    View("energy", "energy per layer by component", energy.energy_table, energy.energy_figure),
+    View("energy_operand", "energy per layer by component and operand", energy.operand_table, energy.operand_figure),
+    View("energy_network", "energy of the network, with ranges", energy.network_table, energy.network_figure),
+    View("latency", "time per layer by cause", latency.latency_table, latency.latency_figure),
+    View("latency_network", "time of the network by cause", latency.network_table, latency.network_figure),
+    View("roofline", "rate against intensity at each memory level", roofline.roofline_table, roofline.roofline_figure,
+         _per_level, needs_array=True),
+    View("utilisation", "array utilisation per layer", utilisation.utilisation_table, utilisation.utilisation_figure,
+         needs_array=True),
+    View("pe_map", "which PEs work, per layer", pe_map.pe_table, pe_map.pe_figure, needs_array=True),
+    View("resources", "busy share of each resource per layer", resources.resources_table, resources.resources_figure),
+    View("occupancy", "what on-chip memories hold over time", occupancy.occupancy_table, occupancy.occupancy_figure),
+)  # fmt: skip
+ALWAYS = ("energy", "latency", "roofline", "utilisation")
+"""What `accelsim run` draws; the rest is for `accelsim plot`."""
+
+
+def view(name: str) -> View:
+    """The view of that name.
+
+    Raises:
+        InputError: there is none.
+    """
+    for found in VIEWS:
+        if found.name == name:
+            return found
+    raise InputError(f"no view {name!r}; {nearest(name, [v.name for v in VIEWS])}")
+
+
+def figure(report: RunReport, name: str, ask: Ask = NOTHING) -> Figure:
+    """One view as a matplotlib figure."""
+    import matplotlib
+
+    found = view(name)
+    with matplotlib.rc_context(STYLE):
+        return found.figure(found.table(report, ask))
+
+
+def selected(report: RunReport, only: Iterable[str]) -> list[View]:
+    """The views asked for by name, or all that a report has something for."""
+    names = list(only)
+    if names:
+        return [view(name) for name in names]
+    array = any(layer.unit == "array" for layer in report.results)
+    return [found for found in VIEWS if array or not found.needs_array]
+
+
+def render(
+    report: RunReport, only: Iterable[str] = (), kinds: Iterable[str] = ("png", "svg"), ask: Ask = NOTHING,
+    with_csv: bool = True,
+) -> dict[str, bytes]:  # fmt: skip
+    """Views as files: `<name>.<kind>` and `<name>.csv`.
+
+    Raises:
+        InputError: an unknown view or kind, or something a view was asked for that the report does not have.
+    """
+    import matplotlib
+
+    chosen = list(kinds)
+    for kind in chosen:
+        if kind not in KINDS:
+            raise InputError(f"format {kind!r}; {nearest(kind, KINDS)}")
+    files = {}
+    with matplotlib.rc_context(STYLE):
+        for found in selected(report, only):
+            for suffix, mine in found.variants(report, ask):
+                table = found.table(report, mine)
+                drawn = found.figure(table)
+                for kind in chosen:
+                    files[f"{found.name}{suffix}.{kind}"] = save(drawn, kind)
+                if with_csv:
+                    files[f"{found.name}{suffix}.csv"] = table.csv()
+    return files
+
+
+def draw(report: RunReport) -> dict[str, bytes]:
+    """The figures of every run as files: `<name>.png` and `<name>.svg`."""
+    return render(report, ALWAYS, ask=Ask(level="DRAM"), with_csv=False)
