@@ -68,6 +68,22 @@ class Plots:
         """What on-chip memories hold over time."""
         return figure(self.report, "occupancy")
 
+    def nest(self, layer: str = "") -> Figure:
+        """The loop nest of a layer (default: the slowest), with what each memory holds."""
+        return figure(self.report, "nest", Ask(layer=layer))
+
+    def graph(self) -> Figure:
+        """The layer graph, coloured by what bounds each layer."""
+        return figure(self.report, "graph")
+
+    def machine(self, layer: str = "") -> Figure:
+        """The machine as blocks, with the traffic of the run or of one layer on every link."""
+        return figure(self.report, "machine", Ask(layer=layer))
+
+    def film(self, layer: str = "", cycles: int = 12) -> Figure:
+        """Which element is in which PE in the first cycles of a layer, on a corner of a systolic array."""
+        return figure(self.report, "film", Ask(layer=layer, cycles=cycles))
+
 
 @dataclass(frozen=True)
 class Run(RunReport):

@@ -9,8 +9,12 @@ from typing import TYPE_CHECKING
 from accelsim.errors import InputError, nearest
 from accelsim.plot import (
     energy,
+    film,
+    graph,
     latency,
     layers,
+    machine,
+    nest,
     occupancy,
     pe_map,
     resources,
@@ -45,8 +49,8 @@ def _per_level(report: RunReport, ask: Ask) -> Variants:
 class View:
     """A view: `table` takes a report and what was asked, `figure` draws the table and knows nothing else.
 
-    `variants` are the files it makes when nothing is asked (a roofline per level). `needs_array`: left out, unless
-    asked for by name, where no layer has work for the array.
+    `variants` are the files it makes when nothing is asked (a roofline per level). `needs`: what a report must have
+    for the view to be drawn without being asked for by name (`HAS`).
     """
 
     name: str
@@ -54,7 +58,7 @@ class View:
     table: Callable[[RunReport, Ask], Table]
     figure: Callable[[Table], Figure]
     variants: Callable[[RunReport, Ask], Variants] = _one
-    needs_array: bool = False
+    needs: str = ""
 
 
 VIEWS = (
@@ -65,15 +69,29 @@ VIEWS = (
     View("latency", "time per layer by cause", latency.latency_table, latency.latency_figure),
     View("latency_network", "time of the network by cause", latency.network_table, latency.network_figure),
     View("roofline", "rate against intensity at each memory level", roofline.roofline_table, roofline.roofline_figure,
-         _per_level, needs_array=True),
+         _per_level, needs="array"),
     View("utilisation", "array utilisation per layer", utilisation.utilisation_table, utilisation.utilisation_figure,
-         needs_array=True),
-    View("pe_map", "which PEs work, per layer", pe_map.pe_table, pe_map.pe_figure, needs_array=True),
+         needs="array"),
+    View("pe_map", "which PEs work, per layer", pe_map.pe_table, pe_map.pe_figure, needs="array"),
     View("resources", "busy share of each resource per layer", resources.resources_table, resources.resources_figure),
     View("occupancy", "what on-chip memories hold over time", occupancy.occupancy_table, occupancy.occupancy_figure),
+    View("nest", "the loop nest of a layer", nest.nest_table, nest.nest_figure, needs="nest"),
+    View("graph", "the layer graph by what bounds each layer", graph.graph_table, graph.graph_figure),
+    View("machine", "block diagram with the traffic on every link", machine.machine_table, machine.machine_figure),
+    View("film", "what moves where in the first cycles of a layer", film.film_table, film.film_figure, needs="film"),
 )  # fmt: skip
 ALWAYS = ("energy", "latency", "roofline", "utilisation")
 """What `accelsim run` draws; the rest is for `accelsim plot`."""
+
+
+HAS: dict[str, Callable[[RunReport], bool]] = {
+    "": lambda report: True,
+    "array": lambda report: any(layer.unit == "array" for layer in report.results),
+    "nest": lambda report: any(layer.anatomy.nests for layer in report.results),
+    "film": lambda report: (
+        report.machine.blocks.array_kind == "systolic" and any(layer.unit == "array" for layer in report.results)
+    ),
+}
 
 
 def view(name: str) -> View:
@@ -102,8 +120,7 @@ def selected(report: RunReport, only: Iterable[str]) -> list[View]:
     names = list(only)
     if names:
         return [view(name) for name in names]
-    array = any(layer.unit == "array" for layer in report.results)
-    return [found for found in VIEWS if array or not found.needs_array]
+    return [found for found in VIEWS if HAS[found.needs](report)]
 
 
 def render(
