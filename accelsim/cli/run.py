@@ -47,12 +47,13 @@ def run(
     gemm: Gemm = False,
     json: Json = "",
 ) -> None:
-    """Simulate a network on a machine; write report.json, layers.csv, summary.md and figures."""
+    """Simulate a network on a machine; write report.json, report.html, layers.csv, summary.md, figures."""
     from pathlib import Path
 
     from accelsim import api
     from accelsim.formats.outputs import layers_csv, summary_md, to_json
     from accelsim.lookup import load_arch, load_model
+    from accelsim.plot.page import report_html
     from accelsim.plot.views import draw
     from accelsim.store import prepare, write_all
 
@@ -79,6 +80,7 @@ def run(
         "report.json": to_json(report.as_dict()).encode(),
         "layers.csv": layers_csv(report).encode(),
         "summary.md": summary_md(report).encode(),
+        "report.html": report_html(report).encode(),
         **draw(report),
         **_scalesim_files(report),
     }
@@ -146,7 +148,8 @@ def _print_report(report: RunReport, folder: str) -> None:
         f"{totals.macs:,} MACs, {totals.params:,} parameters\n"
         f"{totals.cycles:,} cycles = {fmt_si(totals.seconds, 's')}, {100 * totals.utilization:.1f} % utilisation, "
         f"{energy_text(totals)}, {fmt_bytes(dram)} DRAM traffic\n"
-        f"written to {folder}: report.json, layers.csv, summary.md, figures (PNG, SVG)"
+        f"written to {folder}: report.html, report.json, layers.csv, summary.md, figures (PNG, SVG)\n"
+        f"all views: accelsim plot {folder}"
     )
 
 

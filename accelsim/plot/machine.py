@@ -69,9 +69,8 @@ def machine_figure(table: Table) -> Figure:
 
     blocks, links = table.where("kind", "block"), table.where("kind", "link")
     spots = {str(row[1]): (float(row[5]) * GAP, -float(row[6]) * 1.9) for row in blocks.rows}
-    figure = blank(
-        3.1 * (1 + max(x for x, _ in spots.values()) / GAP), 1.6 - 1.1 * min(y for _, y in spots.values()) + 1.2
-    )
+    wide, tall = max(x for x, _ in spots.values()), -min(y for _, y in spots.values())
+    figure = blank(3.1 * (1 + wide / GAP), 2.8 + 1.1 * tall)
     axes = figure.add_subplot()
     for name, text in zip(blocks.texts("name"), blocks.texts("text"), strict=True):
         x, y = spots[name]
