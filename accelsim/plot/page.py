@@ -13,6 +13,7 @@ from html import escape
 from importlib import resources
 from typing import Any
 
+from accelsim.energy import LevelTraffic
 from accelsim.plot import film, roofline
 from accelsim.plot.ask import Ask
 from accelsim.plot.style import COLOURS, colours, shade
@@ -96,14 +97,21 @@ def layer_dict(layer: LayerResult) -> dict[str, Any]:
         "folded": list(layer.folded),
         "formula": list(inside.formula),
         "mapping": layer.mapping or "",
-        "causes": [[cause, cycles] for cause, cycles in times(layer.compute_cycles, layer.stall_cycles).items()],
-        "energy": [[c, o, value] for c, row in layer.energy_parts_fj.items() for o, value in row.items()],
-        "links": [[name, o, f.read_bits, f.write_bits] for name, row in inside.links.items() for o, f in row.items()],
-        "traffic": [
-            [name, o, f.read_bits, f.write_bits] for name, row in layer.traffic.items() for o, f in row.items()
-        ],
-        "held": [[memory, o, bits] for memory, row in inside.held_bits.items() for o, bits in row.items()],
+        "causes": sorted(times(layer.compute_cycles, layer.stall_cycles).items()),
+        "energy": _flat(dict(sorted(layer.energy_parts_fj.items()))),
+        "links": _flows(inside.links),
+        "traffic": _flows(layer.traffic),
+        "held": _flat(inside.held_bits),
     }
+
+
+def _flat(table: dict[str, dict[str, int]]) -> list[tuple[str, str, int]]:
+    return [(name, operand, value) for name, row in table.items() for operand, value in sorted(row.items())]
+
+
+def _flows(table: LevelTraffic) -> list[tuple[str, str, int, int]]:
+    rows = ((name, operand, flow) for name, row in table.items() for operand, flow in sorted(row.items()))
+    return [(name, operand, flow.read_bits, flow.write_bits) for name, operand, flow in rows]
 
 
 def page_data(report: RunReport) -> dict[str, Any]:

@@ -107,7 +107,7 @@ function stackChart(title, table, unit, scale, label) {
   const used = parts.filter(([, values]) => sum(values) > 0).sort((a, b) => sum(b[1]) - sum(a[1]));
   const names = column(table, "layer"), total = column(table, table.columns[table.columns.length - 1]);
   const { frame, tip } = figure(title, used.map(([name]) => name), table.tints);
-  const box = { left: 70, right: WIDE - 8, top: 10, bottom: 250 }, svg = canvas(370, title);
+  const box = { left: 70, right: WIDE - 8, top: 10, bottom: 250 }, svg = canvas(348, title);
   const top = most(total, 1e-30) * scale * 1.02, each = (box.right - box.left) / Math.max(1, names.length);
   axisY(svg, top, label, box);
   const base = names.map(() => 0), tall = box.bottom - box.top;
@@ -119,7 +119,7 @@ function stackChart(title, table, unit, scale, label) {
       path += `M${x.toFixed(2)} ${(box.bottom - base[i] - high).toFixed(2)}h${(each * 0.86).toFixed(2)}v${high.toFixed(2)}h${(-each * 0.86).toFixed(2)}z`;
       base[i] += high;
     });
-    svg.append(shape("path", { d: path, fill: table.tints[name] }));
+    svg.append(shape("path", { d: path, fill: table.tints[name], class: "part" }));
   }
   layerNames(svg, names, box, each);
   browse(svg, tip, names, box, each, (i) => `${short(total[i] * scale)} ${label.replace(/.*\[(.*)\]/, "$1")}; ` +
@@ -147,7 +147,7 @@ function utilisationChart(table) {
   const names = column(table, "layer"), shares = column(table, "utilisation"), active = column(table, "active_share");
   const tints = { "active PEs": "var(--idle)", utilisation: "#4477aa" };
   const { frame, tip } = figure("Array utilisation per layer", Object.keys(tints), tints);
-  const box = { left: 70, right: WIDE - 8, top: 10, bottom: 200 }, svg = canvas(320, "Array utilisation per layer");
+  const box = { left: 70, right: WIDE - 8, top: 10, bottom: 200 }, svg = canvas(298, "Array utilisation per layer");
   const each = (box.right - box.left) / Math.max(1, names.length);
   axisY(svg, 100, "share of PEs x cycles [%]", box);
   for (const [values, fill] of [[active, "var(--idle)"], [shares, "#4477aa"]]) {
@@ -230,7 +230,7 @@ function cells(svg, boxes) {
 function resourceChart(table) {
   const { frame, tip } = figure("Busy share of each resource (dark 0 %, yellow 100 % of the layer's cycles)", [], {});
   const names = column(table, "layer"), cycles = column(table, "cycles"), kinds = table.columns.slice(1, -1);
-  const box = { left: 150, right: WIDE - 8, top: 8, bottom: 8 + 30 * kinds.length }, svg = canvas(box.bottom + 120, "Busy resources per layer");
+  const box = { left: 150, right: WIDE - 8, top: 8, bottom: 8 + 30 * kinds.length }, svg = canvas(box.bottom + 98, "Busy resources per layer");
   const each = (box.right - box.left) / Math.max(1, names.length), values = kinds.map((kind) => column(table, kind));
   cells(svg, kinds.flatMap((_, r) => values[r].map((v, i) => [box.left + i * each, box.top + 30 * r, each * 0.98, 29, v / cycles[i]])));
   kinds.forEach((kind, r) => svg.append(shape("text", { x: box.left - 8, y: box.top + 30 * r + 19, "text-anchor": "end" },
@@ -337,7 +337,9 @@ function machineChart(table) {
   const svg = canvas(130 * (deep + 1) + 10, "Block diagram"), spot = new Map(blocks.map((b) => [b[1], [10 + b[5] * gap, 10 + 130 * b[6]]]));
   const widest = most(links.flatMap((l) => [l[7], l[8]]), 1), pairs = new Map();
   for (const [, from, to, operand, , , , down, up] of links) {
-    const key = `${from} > ${to}`, flows = pairs.get(key) || pairs.set(key, { from, to, flows: [] }).get(key).flows;
+    const key = `${from} > ${to}`;
+    if (!pairs.has(key)) pairs.set(key, { from, to, flows: [] });
+    const { flows } = pairs.get(key);
     if (down) flows.push([operand, down, "→"]);
     if (up) flows.push([operand, up, "←"]);
   }
