@@ -142,6 +142,8 @@ def _moves(name: str, tables: Sequence[dict[str, LayerResult]], found: Compariso
 
 def layers_figure(table: Table) -> Figure:
     """Ratios of time and energy of the largest movers, on a logarithmic axis; lines are surviving ranges."""
+    from matplotlib.ticker import MaxNLocator
+
     both = [row for row in table.rows if row[2] == "both" and row[5] != NONE and row[8] != NONE]
     names = list(dict.fromkeys(str(row[0]) for row in both))[:MOST_LAYERS]
     labels = list(dict.fromkeys(table.texts("report")))
@@ -159,6 +161,7 @@ def layers_figure(table: Table) -> Figure:
                 axes.hlines(spots, [a for a, _ in ends], [b for _, b in ends], color=INK, linewidth=1)
         axes.axvline(0, color=INK, linewidth=0.8)
         axes.xaxis.set_major_formatter(_power)
+        axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
         axes.set_xlabel(f"{what} over baseline [x]")
         axes.grid(axis="x", color="#dddddd")
         axes.set_axisbelow(True)

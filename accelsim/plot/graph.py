@@ -6,7 +6,7 @@ from math import ceil, sqrt
 from typing import TYPE_CHECKING
 
 from accelsim.plot.ask import Ask, run_title
-from accelsim.plot.style import FIXED, INK, blank, colours
+from accelsim.plot.style import INK, blank, colours
 from accelsim.plot.table import Table
 from accelsim.report import LayerResult, RunReport
 from accelsim.verdict import CLASSES, bound_of
@@ -45,7 +45,7 @@ def graph_table(report: RunReport, ask: Ask) -> Table:
 
 def graph_figure(table: Table) -> Figure:
     """Dots and curves; names where they fit."""
-    from matplotlib.collections import LineCollection
+    from matplotlib.collections import LineCollection, PathCollection
 
     x, y = table.numbers("x"), table.numbers("y")
     place = {name: (x[i], y[i]) for i, name in enumerate(table.texts("layer"))}
@@ -72,8 +72,10 @@ def graph_figure(table: Table) -> Figure:
     axes.set_xlim(-0.4, wide + 0.2)
     axes.set_ylim(tall - 0.3, -0.7)
     axes.set_axis_off()
-    for handle in figure.legend(fontsize=8, frameon=False, loc="outside right upper", title="bound by").get_patches():
-        handle.set_facecolor(FIXED["nothing"])
+    legend = figure.legend(fontsize=8, frameon=False, loc="outside right upper", title="bound by")
+    for handle in legend.legend_handles:
+        if isinstance(handle, PathCollection):
+            handle.set_sizes([40.0])
     axes.set_title(f"{table.title}; dot area: share of time; order runs down, then up", fontsize=10)
     return figure
 

@@ -22,6 +22,7 @@ from accelsim.plot import (
     utilisation,
 )
 from accelsim.plot.ask import NOTHING, Ask
+from accelsim.plot.points import POINT_VIEWS
 from accelsim.plot.style import KINDS, STYLE, save
 from accelsim.plot.table import Table
 from accelsim.report import RunReport
@@ -103,7 +104,10 @@ def view(name: str) -> View:
     for found in VIEWS:
         if found.name == name:
             return found
-    raise InputError(f"no view {name!r}; {nearest(name, [v.name for v in VIEWS])}")
+    many = [v.name for v in POINT_VIEWS]
+    if name in many:
+        raise InputError(f"view {name!r} is of many runs: give the JSON of `accelsim sweep results` or a CSV of points")
+    raise InputError(f"no view {name!r}; {nearest(name, [v.name for v in VIEWS] + many)}")
 
 
 def figure(report: RunReport, name: str, ask: Ask = NOTHING) -> Figure:
