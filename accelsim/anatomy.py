@@ -266,18 +266,19 @@ def _shares(mapping: Mapping, dim: str, offsets: Ints) -> Ints:
 def rectangles(work: Ints) -> list[tuple[int, int, int, int, int]]:
     """A table of PEs as `(first row, first column, rows, columns, value)`: equal neighbours together, no zeros."""
     found: list[tuple[int, int, int, int, int]] = []
+    tops = [0, *(np.flatnonzero((work[1:] != work[:-1]).any(axis=1)) + 1).tolist(), len(work)]
     above: dict[tuple[int, int, int], int] = {}
-    for number, line in enumerate(work):
-        edges = [0, *(i for i in range(1, len(line)) if line[i] != line[i - 1]), len(line)]
-        runs = [(a, b - a, int(line[a])) for a, b in pairwise(edges) if line[a]]
+    for top, bottom in pairwise(tops):
+        values = work[top]
+        edges = [0, *(np.flatnonzero(values[1:] != values[:-1]) + 1).tolist(), len(values)]
         here: dict[tuple[int, int, int], int] = {}
-        for run in runs:
+        for run in ((a, b - a, int(values[a])) for a, b in pairwise(edges) if values[a]):
             if run in above:
                 row, col, tall, wide, value = found[above[run]]
-                found[above[run]] = (row, col, tall + 1, wide, value)
+                found[above[run]] = (row, col, tall + bottom - top, wide, value)
                 here[run] = above[run]
             else:
-                found.append((number, run[0], 1, run[1], run[2]))
+                found.append((top, run[0], bottom - top, run[1], run[2]))
                 here[run] = len(found) - 1
         above = here
     return found

@@ -76,9 +76,7 @@ def _rows_of_csv(text: str, name: str) -> tuple[Cells, ...]:
         header = next(reader, [])
         for cells in reader:
             if len(cells) != len(header):
-                raise InputError(
-                    f"{name}:{reader.line_num}: {len(cells)} cells, expected {len(header)} as in the header"
-                )
+                raise InputError(f"{name}:{reader.line_num}: {len(cells)} cells, the header has {len(header)}")
             rows.append({key: cell for key, cell in zip(header, cells, strict=True) if cell != ""})
     except csv.Error as error:
         raise InputError(f"{name}:{reader.line_num}: not CSV: {error}") from None

@@ -153,7 +153,7 @@ def film_figure(table: Table) -> Figure:
     cycles = sorted({int(c) for c in table.numbers("cycle")})
     wide = min(4, len(cycles))
     lines = -(-len(cycles) // wide)
-    figure = blank(max(7.5, 0.85 * cols * wide + 0.8), (0.62 * rows + 0.42) * lines + 1.3)
+    figure = blank(max(7.5, 0.68 * cols * wide + 0.8), (0.5 * rows + 0.36) * lines + 1.2)
     for number, cycle in enumerate(cycles):
         axes = figure.add_subplot(lines, wide, number + 1)
         frame(axes, table.where("cycle", cycle))
@@ -182,7 +182,7 @@ def frame(axes: Any, table: Table) -> None:
             mark = ("", "→ ", "↓ ")[line] if text else ""
             colour = shade(FIXED[name], -1)
             axes.text(
-                x + 0.5, y + 0.2 + 0.3 * line, f"{mark}{text}", ha="center", va="center", fontsize=5.5, color=colour
+                x + 0.5, y + 0.2 + 0.3 * line, f"{mark}{text}", ha="center", va="center", fontsize=6, color=colour
             )
     axes.set_xlim(0, max(float(c) for c in table.column("col")) + 1)
     axes.set_ylim(max(float(r) for r in table.column("row")) + 1, 0)

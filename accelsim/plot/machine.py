@@ -78,15 +78,15 @@ def machine_figure(table: Table) -> Figure:
         axes.add_patch(box)
         axes.text(x + WIDE / 2, y + TALL - 0.2, name, ha="center", va="center", fontsize=10, weight="bold")
         axes.text(x + WIDE / 2, y + 0.38, text, ha="center", va="center", fontsize=7)
-    _arrows(axes, links, spots)
+    _arrows(axes, blocks, links, spots)
     axes.set_xlim(-0.2, wide + WIDE + 0.2)
-    axes.set_ylim(-tall - 0.35, TALL + 0.35)
+    axes.set_ylim(-tall - 0.35, TALL + 0.6)
     axes.set_axis_off()
     axes.set_title(f"{table.title}\n(bytes over each link: → towards the PEs, ← back)", fontsize=10)
     return figure
 
 
-def _arrows(axes: Any, links: Table, spots: dict[str, tuple[float, float]]) -> None:
+def _arrows(axes: Any, blocks: Table, links: Table, spots: dict[str, tuple[float, float]]) -> None:
     most = max([*links.numbers("down_bits"), *links.numbers("up_bits"), 1.0])
     pairs = list(dict.fromkeys(zip(links.texts("name"), links.texts("child"), strict=True)))
     for parent, child in pairs:
@@ -94,20 +94,21 @@ def _arrows(axes: Any, links: Table, spots: dict[str, tuple[float, float]]) -> N
         flows = [(str(row[3]), way, float(row[at])) for row in mine for way, at in (("→", 7), ("←", 8)) if row[at]]
         x0, y0 = spots[parent][0] + WIDE + 0.05, spots[parent][1] + TALL / 2
         x1, y1 = spots[child][0] - 0.05, spots[child][1] + TALL / 2
+        column = {str(row[1]): float(row[5]) for row in blocks.rows}
+        hops = column[child] - column[parent]
+        bow = 0.55 if hops > 1 and y0 == y1 else 0.0
         for number, (operand, way, bits) in enumerate(flows):
             lift = 0.27 * ((len(flows) - 1) / 2 - number)
             near, far = (x0, y0 + lift), (x1, y1 + lift)
             start, end = (near, far) if way == "→" else (far, near)
+            rad = 2 * bow / (x1 - x0)
             style = {
-                "arrowstyle": "-|>",
-                "color": FIXED[operand],
-                "lw": 0.8 + 4 * bits / most,
-                "shrinkA": 0,
-                "shrinkB": 0,
-            }
+                "arrowstyle": "-|>", "color": FIXED[operand], "lw": 0.8 + 4 * bits / most, "shrinkA": 0,
+                "connectionstyle": f"arc3,rad={-rad if way == '→' else rad}",
+            }  # fmt: skip
             axes.annotate("", end, start, arrowprops=style)
-            text = f"{operand} {fmt_bytes(bits)}"
-            at = 0.5 if x1 - x0 < GAP else 0.3
-            spot = (x0 + at * (x1 - x0), y0 + at * (y1 - y0) + lift)
+            at = 0.5 if hops == 1 or bow else 0.25
+            spot = (x0 + at * (x1 - x0), y0 + at * (y1 - y0) + lift + bow)
             backing = {"facecolor": "white", "edgecolor": "none", "pad": 0.8, "alpha": 0.85}
+            text = f"{operand} {fmt_bytes(bits)}"
             axes.text(*spot, text, ha="center", va="center", fontsize=7, color=INK, bbox=backing)

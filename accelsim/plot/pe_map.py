@@ -8,6 +8,7 @@ import numpy as np
 
 from accelsim.anatomy import pe_work, rectangles
 from accelsim.errors import InputError
+from accelsim.mapping import Mapping
 from accelsim.plot.ask import Ask, chosen, costly, run_title
 from accelsim.plot.style import PALE, blank
 from accelsim.plot.table import Table
@@ -28,13 +29,14 @@ def pe_table(report: RunReport, ask: Ask) -> Table:
         layers = [chosen(report, ask.layer, layers, "no work for the array")]
     if not layers:
         raise InputError(f"{report.model}: no layer has work for the array")
+    known: dict[tuple[Mapping, ...], list[tuple[int, int, int, int, int]]] = {}
     rows = []
     for layer in layers:
-        work = np.zeros((blocks.rows, blocks.cols), np.int64)
-        for nest in layer.anatomy.nests:
-            if nest.mapping.problem.op == "mac":
-                work += pe_work(nest.mapping, blocks.rows, blocks.cols)
-        rows += [(layer.name, own_cycles(layer), *box) for box in rectangles(work)]
+        nests = tuple(n.mapping for n in layer.anatomy.nests if n.mapping.problem.op == "mac")
+        if nests not in known:
+            work = sum((pe_work(m, blocks.rows, blocks.cols) for m in nests), np.zeros((1, 1), np.int64))
+            known[nests] = rectangles(work)
+        rows += [(layer.name, own_cycles(layer), *box) for box in known[nests]]
     columns = ("layer", "cycles", "first_row", "first_col", "rows", "cols", "macs_per_pe")
     facts = (("array_rows", blocks.rows), ("array_cols", blocks.cols))
     return Table(run_title("Utilisation of each PE", report), columns, tuple(rows), facts)

@@ -71,10 +71,14 @@ def unit_of(name: str, units: Iterable[str]) -> str:
     return next((unit for suffix, unit in SUFFIXES.items() if name.endswith(suffix)), "1")
 
 
+def _is_word(cell: Cell | None) -> bool:
+    return isinstance(cell, str) and value_of(cell) is None
+
+
 def _configs(points: Points) -> list[str]:
     """What tells each row from the others: its params that vary."""
     params = [name for name in points.names if name.startswith("params.")]
-    params = params or [name for name in points.names if any(isinstance(r.get(name), str) for r in points.rows)]
+    params = params or [name for name in points.names if any(_is_word(r.get(name)) for r in points.rows)]
     varying = [name for name in params if len({str(row.get(name)) for row in points.rows}) > 1]
     short = {name: name.removeprefix("params.").rsplit(".", 1)[-1] for name in varying}
     if len(set(short.values())) < len(short):

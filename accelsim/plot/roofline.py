@@ -65,19 +65,26 @@ def roofline_table(report: RunReport, ask: Ask) -> Table:
 
 def _labels(names: list[str], x: list[float], y: list[float], share: list[float]) -> list[tuple[int, str]]:
     """The slowest layers to name: where dots lie on each other, the slowest of them, and how many more there are."""
+    wide, tall = (log10(max(v) / min(v)) or 1.0 for v in (x, y))
     left = sorted(range(len(names)), key=lambda i: (-share[i], i))
     found: list[tuple[int, str]] = []
     while left and len(found) < 5:
         first = left[0]
-        near = [i for i in left if max(abs(log10(x[i] / x[first])), abs(log10(y[i] / y[first]))) < 0.06]
-        found.append((first, names[first] + (f" and {len(near) - 1} more" if len(near) > 1 else "")))
+
+        def apart(i: int, j: int) -> tuple[float, float]:
+            return abs(log10(x[i] / x[j])) / wide, abs(log10(y[i] / y[j])) / tall
+
+        near = [i for i in left if max(apart(i, first)) < 0.02]
         left = [i for i in left if i not in near]
+        if all(dx > 0.3 or dy > 0.04 for dx, dy in (apart(first, other) for other, _ in found)):
+            found.append((first, names[first] + (f" and {len(near) - 1} more" if len(near) > 1 else "")))
     return found
 
 
 def roofline_figure(table: Table) -> Figure:
     """Both axes logarithmic; the five slowest layers are named."""
     from matplotlib.collections import PathCollection
+    from matplotlib.ticker import NullFormatter
 
     figure, axes = new_figure(24)
     peak, bandwidth, level = table.figure("peak_gmac_per_s"), table.figure("bandwidth_gbyte_per_s"), table.fact("level")
@@ -99,6 +106,7 @@ def roofline_figure(table: Table) -> Figure:
         axes.annotate(text, (intensity[i], rate[i]), fontsize=7, xytext=near, textcoords="offset points", ha=side)
     axes.set_xscale("log")
     axes.set_yscale("log")
+    axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set_xlabel(f"operational intensity [MAC / byte at {level}]; dot area: share of time")
     axes.set_ylabel("rate [GMAC/s]")
     legend = figure.legend(fontsize=8, frameon=False, loc="outside right upper")

@@ -103,7 +103,6 @@ def bars(axes: Any, heights: Sequence[float], base: Sequence[float], colour: str
         return
     tops = [b + h for b, h in zip(base, heights, strict=True)]
     axes.fill_between(spots, base, tops, step="mid", color=colour, label=label, linewidth=0)
-    axes.set_ylim(bottom=0)
 
 
 def legend(axes: Any) -> None:
@@ -117,7 +116,7 @@ def layer_axis(axes: Any, names: Sequence[str]) -> None:
     every = max(1, -(-len(names) // MOST_BARS))
     shown = range(0, len(names), every)
     axes.set_xticks(shown, [names[i] for i in shown], rotation=90, fontsize=7 if len(names) <= 60 else 6)
-    axes.set_xlabel("layer" if every == 1 else f"layer (every {every}th is named)")
+    axes.set_xlabel("layer" if every == 1 else f"layer (one in {every} is named)")
     axes.set_xlim(-0.6, len(names) - 0.4)
 
 
@@ -134,6 +133,7 @@ def stack(table: Table, unit: str, scale: float, label: str, tints: dict[str, st
         base = [b + h for b, h in zip(base, heights, strict=True)]
     if order:
         legend(axes)
+        axes.set_ylim(0, 1.03 * max(base) or 1.0)
     layer_axis(axes, table.texts("layer"))
     axes.set_ylabel(label)
     axes.set_title(table.title)

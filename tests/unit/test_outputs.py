@@ -138,7 +138,7 @@ def test_very_many_layers_are_drawn_as_areas_with_few_names(report: RunReport) -
     for name in ("energy", "latency", "utilisation"):
         (axes,) = figure(long, name).axes
         assert len(axes.get_xticklabels()) <= MOST_BARS, name
-        assert "every 4th is named" in axes.get_xlabel()
+        assert "one in 4 is named" in axes.get_xlabel()
         assert len(axes.collections) > 0 and len(axes.patches) == 0
     assert all(data for data in draw(long).values())
 

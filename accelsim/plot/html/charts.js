@@ -54,7 +54,9 @@ function figure(title, key, tints) {
 }
 
 function canvas(height, label, width) {
-  return shape("svg", { viewBox: `0 0 ${width || WIDE} ${height}`, role: "img", "aria-label": label });
+  const svg = shape("svg", { viewBox: `0 0 ${width || WIDE} ${height}`, role: "img", "aria-label": label });
+  if (width) svg.style.maxWidth = `${width * 1.1}px`;
+  return svg;
 }
 
 function axisY(svg, top, unit, box) {
@@ -119,7 +121,7 @@ function stackChart(title, table, unit, scale, label) {
       path += `M${x.toFixed(2)} ${(box.bottom - base[i] - high).toFixed(2)}h${(each * 0.86).toFixed(2)}v${high.toFixed(2)}h${(-each * 0.86).toFixed(2)}z`;
       base[i] += high;
     });
-    svg.append(shape("path", { d: path, fill: table.tints[name], class: "part" }));
+    svg.append(shape("path", { d: path, fill: table.tints[name] }));
   }
   layerNames(svg, names, box, each);
   browse(svg, tip, names, box, each, (i) => `${short(total[i] * scale)} ${label.replace(/.*\[(.*)\]/, "$1")}; ` +
@@ -334,7 +336,8 @@ function machineChart(table) {
   const operands = ["Inputs", "Weights", "Outputs"], { frame } = figure("Machine, with the network's traffic on every link", operands, table.tints);
   const blocks = table.rows.filter((row) => row[0] === "block"), links = table.rows.filter((row) => row[0] === "link");
   const far = most(blocks.map((b) => b[5]), 0), deep = most(blocks.map((b) => b[6]), 0), gap = far ? (WIDE - 190) / far : 0;
-  const svg = canvas(130 * (deep + 1) + 10, "Block diagram"), spot = new Map(blocks.map((b) => [b[1], [10 + b[5] * gap, 10 + 130 * b[6]]]));
+  const svg = canvas(130 * (deep + 1) + 40, "Block diagram");
+  const spot = new Map(blocks.map((b) => [b[1], [10 + b[5] * gap, 40 + 130 * b[6]]]));
   const widest = most(links.flatMap((l) => [l[7], l[8]]), 1), pairs = new Map();
   for (const [, from, to, operand, , , , down, up] of links) {
     const key = `${from} > ${to}`;
@@ -347,8 +350,10 @@ function machineChart(table) {
     const [ax, ay] = spot.get(from), [bx, by] = spot.get(to);
     flows.forEach(([operand, bits, way], i) => {
       const lift = 50 + 26 * (i - (flows.length - 1) / 2), x0 = ax + 170, y0 = ay + lift, x1 = bx, y1 = by + lift, mx = x0 + (x1 - x0) * (x1 - x0 > gap ? 0.25 : 0.5);
-      svg.append(shape("line", { x1: x0, y1: y0, x2: x1, y2: y1, stroke: table.tints[operand], "stroke-width": 1 + 7 * bits / widest }));
-      svg.append(shape("text", { x: mx, y: y0 + (y1 - y0) * ((mx - x0) / (x1 - x0)) - 5, "text-anchor": "middle" }, `${operand} ${bytes(bits)} ${way}`));
+      const bow = x1 - x0 > gap && y0 === y1 ? 62 : 0, middle = bow ? (x0 + x1) / 2 : mx;
+      svg.append(shape("path", { d: `M${x0} ${y0}Q${(x0 + x1) / 2} ${(y0 + y1) / 2 - 2 * bow} ${x1} ${y1}`, fill: "none", stroke: table.tints[operand],
+        "stroke-width": 1 + 7 * bits / widest }));
+      svg.append(shape("text", { x: middle, y: y0 + (y1 - y0) * ((middle - x0) / (x1 - x0)) - 5 - bow, "text-anchor": "middle" }, `${operand} ${bytes(bits)} ${way}`));
     });
   }
   for (const [, name, , , text] of blocks) {
