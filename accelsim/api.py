@@ -11,6 +11,7 @@ from accelsim.arch import Accelerator
 from accelsim.errors import InputError
 from accelsim.explain import explain_layers
 from accelsim.formats.mapping_cache import MappingCache
+from accelsim.formats.report_json import read_report
 from accelsim.formats.zeros import load_zeros
 from accelsim.graph import LayerGraph
 from accelsim.lookup import Shapes, load_arch, load_model, load_rows, sources_of
@@ -61,6 +62,15 @@ def run(
         cache=KeptCache(MappingCache()),
     )  # fmt: skip
     return Run.of(_with_formulas(report, graph))
+
+
+def load(name: str) -> Run:
+    """The report that a run left behind: a folder, or its report.json.
+
+    Raises:
+        InputError: no report of this version; the message names file and key.
+    """
+    return Run.of(read_report(name))
 
 
 def _with_formulas(report: RunReport, graph: LayerGraph) -> RunReport:

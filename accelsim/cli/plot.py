@@ -20,7 +20,9 @@ def listed(text: str) -> list[str]:
 def plot(
     target: Annotated[str, typer.Argument(help="Folder of a run, its report.json, or points (JSON of a sweep, CSV).")],
     only: Annotated[str, typer.Option("--only", metavar="VIEW,...", help="These views (default: all).")] = "",
-    form: Annotated[str, typer.Option("--format", metavar="png,svg,pdf", help="Kinds of file.")] = "png,svg",
+    form: Annotated[
+        str, typer.Option("--format", metavar="png,svg,pdf", help="Kinds of file; gif for the film alone.")
+    ] = "png,svg",
     out: Annotated[str, typer.Option("--out", "-o", help="Folder to write (default: plots beside the report).")] = "",
     layer: Annotated[str, typer.Option("--layer", help="Layer of views of one layer (default: the slowest).")] = "",
     level: Annotated[str, typer.Option("--level", help="Memory of the roofline (default: every one).")] = "",

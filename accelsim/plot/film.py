@@ -6,6 +6,7 @@ array, as if the array were no larger; the words it moves are numbers of element
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator, Mapping
 from itertools import islice, product
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ import numpy as np
 from accelsim.execute.pe_array import Ints, output_steps, stationary_steps
 from accelsim.mapping import Mapping as Nest
 from accelsim.plot.ask import Ask, chosen, run_title
-from accelsim.plot.style import FIXED, INK, PALE, blank, shade
+from accelsim.plot.style import FIXED, INK, PALE, blank, save, shade
 from accelsim.plot.table import Cell, Table
 from accelsim.problem import Operand
 from accelsim.report import LayerResult, RunReport
@@ -169,7 +170,25 @@ def film_figure(table: Table) -> Figure:
     return figure
 
 
-def frame(axes: Any, table: Table) -> None:
+def film_gif(table: Table) -> bytes:
+    """The frames one after another, 0.9 s each, without end."""
+    from PIL import Image
+
+    rows, cols = int(table.figure("rows_shown")), int(table.figure("cols_shown"))
+    frames = []
+    for cycle in sorted({int(c) for c in table.numbers("cycle")}):
+        figure = blank(max(4.5, 1.0 * cols + 0.4), 0.7 * rows + 0.9)
+        frame(figure.add_subplot(), table.where("cycle", cycle), 8.0)
+        figure.suptitle(f"{table.fact('layer')} ({table.fact('dataflow')}), cycle {cycle}", fontsize=9)
+        frames.append(
+            Image.open(io.BytesIO(save(figure, "png"))).convert("P", palette=Image.Palette.ADAPTIVE, colors=32)
+        )
+    out = io.BytesIO()
+    frames[0].save(out, "GIF", save_all=True, append_images=frames[1:], duration=900, loop=0)
+    return out.getvalue()
+
+
+def frame(axes: Any, table: Table, size: float = 6.0) -> None:
     """The PEs in one cycle."""
     from matplotlib.patches import Rectangle
 
@@ -182,7 +201,7 @@ def frame(axes: Any, table: Table) -> None:
             mark = ("", "→ ", "↓ ")[line] if text else ""
             colour = shade(FIXED[name], -1)
             axes.text(
-                x + 0.5, y + 0.2 + 0.3 * line, f"{mark}{text}", ha="center", va="center", fontsize=6, color=colour
+                x + 0.5, y + 0.2 + 0.3 * line, f"{mark}{text}", ha="center", va="center", fontsize=size, color=colour
             )
     axes.set_xlim(0, max(float(c) for c in table.column("col")) + 1)
     axes.set_ylim(max(float(r) for r in table.column("row")) + 1, 0)

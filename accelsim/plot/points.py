@@ -151,9 +151,12 @@ def pareto_figure(table: Table) -> Figure:
     x, y = front.numbers("x"), front.numbers("y")
     axes.step(x, y, where="post", color=COLOURS[0], linewidth=1)
     axes.scatter(x, y, s=34, color=COLOURS[0], label="Pareto front", zorder=3)
-    for i, config in enumerate(front.texts("config")):
-        if i < 12:
-            axes.annotate(config, (x[i], y[i]), fontsize=7, xytext=(5, 4), textcoords="offset points")
+    named: dict[tuple[float, float], list[str]] = {}
+    for spot, config in zip(zip(x, y, strict=True), front.texts("config"), strict=True):
+        named.setdefault(spot, []).append(config)
+    for spot, configs in list(named.items())[:12]:
+        text = configs[0] + (f" and {len(configs) - 1} more" if len(configs) > 1 else "")
+        axes.annotate(text, spot, fontsize=7, xytext=(5, 4), textcoords="offset points")
     _axes(axes, table)
     axes.margins(x=0.15, y=0.1)
     axes.legend(fontsize=8, frameon=False)

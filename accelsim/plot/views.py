@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -51,7 +51,7 @@ class View:
     """A view: `table` takes a report and what was asked, `figure` draws the table and knows nothing else.
 
     `variants` are the files it makes when nothing is asked (a roofline per level). `needs`: what a report must have
-    for the view to be drawn without being asked for by name (`HAS`).
+    for the view to be drawn without being asked for by name (`HAS`). `animate` makes a GIF of the table.
     """
 
     name: str
@@ -60,6 +60,7 @@ class View:
     figure: Callable[[Table], Figure]
     variants: Callable[[RunReport, Ask], Variants] = _one
     needs: str = ""
+    animate: Callable[[Table], bytes] | None = None
 
 
 VIEWS = (
@@ -79,7 +80,8 @@ VIEWS = (
     View("nest", "the loop nest of a layer", nest.nest_table, nest.nest_figure, needs="nest"),
     View("graph", "the layer graph by what bounds each layer", graph.graph_table, graph.graph_figure),
     View("machine", "block diagram with the traffic on every link", machine.machine_table, machine.machine_figure),
-    View("film", "what moves where in the first cycles of a layer", film.film_table, film.film_figure, needs="film"),
+    View("film", "what moves where in the first cycles of a layer", film.film_table, film.film_figure, needs="film",
+         animate=film.film_gif),
 )  # fmt: skip
 ALWAYS = ("energy", "latency", "roofline", "utilisation")
 """What `accelsim run` draws; the rest is for `accelsim plot`."""
@@ -139,20 +141,34 @@ def render(
     import matplotlib
 
     chosen = list(kinds)
+    views = selected(report, only)
     for kind in chosen:
-        if kind not in KINDS:
-            raise InputError(f"format {kind!r}; {nearest(kind, KINDS)}")
-    files = {}
+        still = [found.name for found in views if found.animate is None]
+        if kind == "gif" and still:
+            raise InputError(f"format 'gif' is for animations; {', '.join(still[:3])} stand still, give --only film")
+        if kind not in KINDS and kind != "gif":
+            raise InputError(f"format {kind!r}; {nearest(kind, [*KINDS, 'gif'])}")
+    files: dict[str, bytes] = {}
     with matplotlib.rc_context(STYLE):
-        for found in selected(report, only):
+        for found in views:
             for suffix, mine in found.variants(report, ask):
                 table = found.table(report, mine)
-                drawn = found.figure(table)
-                for kind in chosen:
-                    files[f"{found.name}{suffix}.{kind}"] = save(drawn, kind)
+                files |= {f"{found.name}{suffix}.{kind}": data for kind, data in _kinds(found, table, chosen)}
                 if with_csv:
                     files[f"{found.name}{suffix}.csv"] = table.csv()
     return files
+
+
+def _kinds(found: View, table: Table, kinds: Iterable[str]) -> Iterator[tuple[str, bytes]]:
+    """(kind, file) of one table."""
+    drawn = None
+    for kind in kinds:
+        if kind == "gif":
+            assert found.animate is not None
+            yield kind, found.animate(table)
+            continue
+        drawn = found.figure(table) if drawn is None else drawn
+        yield kind, save(drawn, kind)
 
 
 def draw(report: RunReport) -> dict[str, bytes]:

@@ -56,7 +56,8 @@ def test_plot_of_some_views(
     ("words", "message"),
     [
         (("--only", "rofline"), "no view 'rofline'; did you mean 'roofline'?"),
-        (("--format", "gif"), "format 'gif'; "),
+        (("--format", "bmp"), "format 'bmp'; "),
+        (("--format", "gif"), "format 'gif' is for animations; layers, energy, energy_operand stand still"),
         (("--format", ""), "--format '', expected png, svg, pdf"),
         (("--only", "nest", "--layer", "fc9"), "no layer 'fc9' in this report"),
         (("--cycles", "0"), "cycles '0', expected a whole number of at least 1"),

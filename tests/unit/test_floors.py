@@ -30,6 +30,7 @@ FLOORS = [
     {"pipeline"},
     {"proof", "sweep", "validate", "bench", "explain"},
     {"api"},
+    {"gallery"},
     {"cli"},
     {"__init__", "__main__"},
 ]

@@ -5,13 +5,16 @@ from __future__ import annotations
 import csv
 import io
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from matplotlib.figure import Figure
+from PIL import Image
 
 import accelsim
 from accelsim.anatomy import pe_work
 from accelsim.errors import InputError
+from accelsim.formats.outputs import to_json
 from accelsim.plot.ask import Ask
 from accelsim.plot.bound import Plots, Run
 from accelsim.plot.film import film_table
@@ -205,7 +208,7 @@ def test_kinds_of_files(edge: Run) -> None:
     files = render(edge, ["machine"], ("png", "pdf"))
     assert files["machine.png"].startswith(b"\x89PNG") and files["machine.pdf"].startswith(b"%PDF")
     assert render(edge, ["machine"], ("pdf",))["machine.pdf"] == files["machine.pdf"]
-    with pytest.raises(InputError, match="format 'bmp'; valid names: pdf, png, svg"):
+    with pytest.raises(InputError, match="format 'bmp'; valid names: gif, pdf, png, svg"):
         render(edge, ["machine"], ("bmp",))
     with pytest.raises(InputError, match="format 'bmp'"):
         save(figure(edge, "machine"), "bmp")
@@ -216,9 +219,16 @@ def test_kinds_of_files(edge: Run) -> None:
 
 
 def test_a_run_draws_four() -> None:
-    assert set(draw(accelsim.run("edge_os_32x32", "mlp"))) == {
-        f"{name}.{kind}" for name in ALWAYS for kind in ("png", "svg")
-    }
+    wanted = {f"{name}.{kind}" for name in ALWAYS for kind in ("png", "svg")}
+    assert set(draw(accelsim.run("edge_os_32x32", "mlp"))) == wanted
+
+
+def test_the_film_moves(edge: Run) -> None:
+    """As many frames as cycles, the same bytes every time."""
+    one, two = (render(edge, ["film"], ["gif"], Ask(cycles=4))["film.gif"] for _ in range(2))
+    assert one == two
+    with Image.open(io.BytesIO(one)) as picture:
+        assert getattr(picture, "n_frames", 1) == 4
 
 
 def test_views_without_array_work_are_left_out(edge: Run) -> None:
@@ -262,6 +272,13 @@ def test_notebooks_show_a_summary(edge: Run) -> None:
     odd = replace(edge, model="<b>x</b>")
     assert isinstance(odd, Run) and "&lt;b&gt;x" in odd._repr_html_()
     assert list(edge.layers["name"]) == [layer.name for layer in edge.results]
+
+
+def test_a_run_is_loaded_again(edge: Run, tmp_path: Path) -> None:
+    (tmp_path / "report.json").write_text(to_json(edge.as_dict()))
+    again = accelsim.load(str(tmp_path))
+    assert isinstance(again, accelsim.Run) and again.as_dict() == edge.as_dict()
+    assert again._repr_html_() == edge._repr_html_()
 
 
 def test_the_verdict_in_words(report: RunReport) -> None:
