@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -19,6 +18,7 @@ from accelsim.plot.bound import Run
 from accelsim.plot.compare import Comparison, compare_files
 from accelsim.plot.page import report_html
 from accelsim.plot.points import POINT_VIEWS, Points, render_points
+from accelsim.plot.style import smaller
 from accelsim.plot.views import VIEWS, render, selected
 from accelsim.verdict import paragraph
 
@@ -109,16 +109,6 @@ def gallery_files(progress: Progress = _quiet) -> dict[str, bytes]:
     files = {name: smaller(data) if name.endswith(".png") else data for name, data in files.items()}
     files["README.md"] = index_md(runs, files).encode()
     return files
-
-
-def smaller(png: bytes) -> bytes:
-    """A figure with at most 64 colours, for a repository."""
-    from PIL import Image
-
-    out = io.BytesIO()
-    with Image.open(io.BytesIO(png)) as picture:
-        picture.convert("RGB").quantize(64, dither=Image.Dither.NONE).save(out, "PNG", optimize=True)
-    return out.getvalue()
 
 
 def index_md(runs: dict[str, Run], files: dict[str, bytes]) -> str:

@@ -51,7 +51,9 @@ def graph_figure(table: Table) -> Figure:
     place = {name: (x[i], y[i]) for i, name in enumerate(table.texts("layer"))}
     wide, tall = max(x) + 1, max(y) + 1
     few = len(place) <= MOST_NAMES
-    figure = blank(min(16.0, 2.6 + (1.7 if few else 0.8) * wide), min(9.0, 1.6 + (0.6 if few else 0.34) * tall))
+    figure = blank(
+        min(16.0, max(7.5, 2.6 + (1.7 if few else 0.8) * wide)), min(9.0, max(3.0, 1.6 + (0.6 if few else 0.34) * tall))
+    )
     axes = figure.add_subplot()
     curves = []
     for name, reads in zip(table.texts("layer"), table.texts("reads"), strict=True):

@@ -49,7 +49,7 @@ def layers_figure(table: Table) -> Figure:
                 fmt_energy(float(row["energy_fj"])), fmt_bytes(moved), str(row["bound"]),
             ]
         )  # fmt: skip
-    figure = blank(12.0, 0.22 * len(cells) + 1.1)
+    figure = blank(12.0, 0.22 * (len(cells) + 1) + 1.0)
     axes = figure.add_subplot()
     axes.set_axis_off()
     header = ["layer", "operator", "output", "MACs", "time", "utilisation", "energy", "DRAM", "bound by"]

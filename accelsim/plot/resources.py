@@ -35,10 +35,10 @@ def resources_figure(table: Table) -> Figure:
         for name in names
     ]
     if not table.rows:
-        shares = [[0.0] for _ in names]
+        names, shares = ["nothing is busy"], [[0.0]]
     image = axes.imshow(shares, aspect="auto", cmap="cividis", vmin=0, vmax=100, interpolation="nearest")
     axes.set_yticks(range(len(names)), names)
-    layer_axis(axes, table.texts("layer"))
+    layer_axis(axes, table.texts("layer") or ["none"])
     if len(cycles) <= MOST_BARS // 2:
         for row, values in enumerate(shares):
             for column, value in enumerate(values):

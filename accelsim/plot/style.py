@@ -152,3 +152,13 @@ def ranking(figure: Figure, labels: Sequence[str], values: Sequence[float], tint
     axes.invert_yaxis()
     axes.set_xlim(0, 1.35 * max([*values, 1e-12]))
     return axes
+
+
+def smaller(png: bytes) -> bytes:
+    """A figure with at most 64 colours, for a repository."""
+    from PIL import Image
+
+    out = io.BytesIO()
+    with Image.open(io.BytesIO(png)) as picture:
+        picture.convert("RGB").quantize(64, dither=Image.Dither.NONE).save(out, "PNG", optimize=True)
+    return out.getvalue()

@@ -11,6 +11,9 @@ import pytest
 import accelsim
 from accelsim.formats.outputs import to_json
 from accelsim.formats.report_json import parse_report
+from accelsim.graph import Network
+from accelsim.lookup import load_arch
+from accelsim.pipeline import run
 from accelsim.plot.page import in_script, report_html
 from accelsim.report import RunReport
 from tests.smoke import chromium
@@ -116,6 +119,17 @@ def test_the_theme_turns(page: chromium.Page, url: str) -> None:
     page.see("document.getElementById('theme').click()")
     assert page.see("getComputedStyle(document.body).backgroundColor") != light
     assert "theme=dark" in page.see("location.hash")
+
+
+def test_a_network_without_work_has_a_page(page: chromium.Page, tmp_path: Path) -> None:
+    net = Network("views")
+    nothing = run(load_arch("edge_os_32x32")[0], net.build(net.flatten(net.input(3, 4, 4))))
+    path = tmp_path / "report.html"
+    path.write_text(report_html(nothing), encoding="utf-8")
+    page.call("Page.navigate", url="about:blank")
+    page.open(path.as_uri())
+    assert page.errors == [] and page.see(NAMES) == [layer.name for layer in nothing.results]
+    assert "Nothing to do" in page.see("document.getElementById('verdict').textContent")
 
 
 def test_the_file_stands_alone(report: RunReport) -> None:
