@@ -107,7 +107,7 @@ def _arrows(axes: Any, blocks: Table, links: Table, spots: dict[str, tuple[float
                 "connectionstyle": f"arc3,rad={-rad if way == '→' else rad}",
             }  # fmt: skip
             axes.annotate("", end, start, arrowprops=style)
-            at = 0.5 if hops == 1 or bow else 0.25
+            at = 0.5 if bow or (hops == 1 and y0 == y1) else 0.75 if hops == 1 else 0.25
             spot = (x0 + at * (x1 - x0), y0 + at * (y1 - y0) + lift + bow)
             backing = {"facecolor": "white", "edgecolor": "none", "pad": 0.8, "alpha": 0.85}
             text = f"{operand} {fmt_bytes(bits)}"

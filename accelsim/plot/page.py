@@ -61,6 +61,17 @@ def _tints(table: Table, name: str) -> dict[str, str]:
     return colours(list(dict.fromkeys(table.texts(wanted[name])))) if name in wanted else {}
 
 
+def both_ways(colour: str) -> str:
+    """A colour for both themes: one that is dark on paper is lightened on a dark page.
+
+    >>> both_ways("#222255"), both_ways("#ccbb44")
+    ('light-dark(#222255, #595980)', '#ccbb44')
+    """
+    red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
+    dark = 299 * red + 587 * green + 114 * blue < 90_000
+    return f"light-dark({colour}, {shade(colour, 1)})" if dark else colour
+
+
 def _operand(word: str) -> str:
     """The operand at the end of a part's name, or nothing."""
     last = word.rpartition(" ")[2]
@@ -73,7 +84,7 @@ def table_dict(table: Table, name: str) -> dict[str, Any]:
         "columns": list(table.columns),
         "rows": [list(row) for row in table.rows],
         "facts": dict(table.facts),
-        "tints": _tints(table, name),
+        "tints": {word: both_ways(colour) for word, colour in _tints(table, name).items()},
     }
 
 

@@ -133,7 +133,7 @@ function stackChart(title, table, unit, scale, label) {
 
 function rankChart(title, names, values, tints, unit, notes) {
   const { frame } = figure(title, [], {});
-  const svg = canvas(26 * names.length + 12, title, 560), top = most(values, 1e-30), all = sum(values) || 1;
+  const svg = canvas(26 * names.length + 12, title, 640), top = most(values, 1e-30), all = sum(values) || 1;
   names.forEach((name, i) => {
     const y = 8 + 26 * i, long = (values[i] / top) * 230;
     svg.append(shape("text", { x: 142, y: y + 13, "text-anchor": "end" }, name.replaceAll("_", " ")));
@@ -301,7 +301,7 @@ function peChart(table, layer, title) {
   svg.append(shape("text", { x: 200, y: size + 24, "text-anchor": "middle" }, `column of PEs (0 to ${wide - 1})`));
   svg.append(shape("text", { x: 30, y: 156, "text-anchor": "middle", transform: "rotate(-90 30 156)" }, `row of PEs (0 to ${tall - 1})`));
   const mean = sum([...work]) / (tall * wide);
-  svg.append(shape("text", { x: 200, y: size + 42, "text-anchor": "middle", class: "soft" },
+  svg.append(shape("text", { x: 8, y: size + 42, class: "soft" },
     `yellow: ${(100 * peak).toFixed(1)} % of cycles with a MAC; mean ${(100 * mean).toFixed(1)} %; grey: idle`));
   frame.append(svg);
   return frame;
@@ -349,7 +349,7 @@ function machineChart(table) {
   for (const { from, to, flows } of pairs.values()) {
     const [ax, ay] = spot.get(from), [bx, by] = spot.get(to);
     flows.forEach(([operand, bits, way], i) => {
-      const lift = 50 + 26 * (i - (flows.length - 1) / 2), x0 = ax + 170, y0 = ay + lift, x1 = bx, y1 = by + lift, mx = x0 + (x1 - x0) * (x1 - x0 > gap ? 0.25 : 0.5);
+      const lift = 50 + 26 * (i - (flows.length - 1) / 2), x0 = ax + 170, y0 = ay + lift, x1 = bx, y1 = by + lift, mx = x0 + (x1 - x0) * (x1 - x0 > gap ? 0.25 : y0 === y1 ? 0.5 : 0.75);
       const bow = x1 - x0 > gap && y0 === y1 ? 62 : 0, middle = bow ? (x0 + x1) / 2 : mx;
       svg.append(shape("path", { d: `M${x0} ${y0}Q${(x0 + x1) / 2} ${(y0 + y1) / 2 - 2 * bow} ${x1} ${y1}`, fill: "none", stroke: table.tints[operand],
         "stroke-width": 1 + 7 * bits / widest }));
