@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from accelsim.api import load, map_layer, run, verify
-    from accelsim.plot.bound import Run
+    from accelsim.plot.bound import Report
 
 __version__ = "0.1.0"
-__all__ = ["Run", "__version__", "load", "map_layer", "run", "verify"]
+__all__ = ["Report", "__version__", "load", "map_layer", "run", "verify"]
 
 
 def __getattr__(name: str) -> Any:
-    if name == "Run":
-        from accelsim.plot.bound import Run
+    if name == "Report":
+        from accelsim.plot.bound import Report
 
-        return Run
+        return Report
     if name in ("load", "map_layer", "run", "verify"):
         from accelsim import api
 

@@ -17,9 +17,10 @@ from accelsim.graph import LayerGraph
 from accelsim.lookup import Shapes, load_arch, load_model, load_rows, sources_of
 from accelsim.mapper.search import EVALUATIONS, Mapped, Objective, map_problem
 from accelsim.mapping.constraint import ANYTHING, Constraint
+from accelsim.pipeline import Run
 from accelsim.pipeline import run as run_pipeline
 from accelsim.plan import KeptCache, Options
-from accelsim.plot.bound import Run
+from accelsim.plot.bound import Report
 from accelsim.problem import Problem
 from accelsim.proof import LayerProof, Proof
 from accelsim.proof import verify as verify_network
@@ -33,22 +34,26 @@ def run(
     *,
     batch: int = 1,
     objective: Objective = "edp",
+    schedule: str = "network",
     input_shapes: Shapes | None = None,
     zeros: str = "",
     energy: str = "",
     gemm: bool = False,
     progress: Callable[[str], None] | None = None,
-) -> Run:
+    on_run: Callable[[Run], None] | None = None,
+) -> Report:
     """Simulate a network on a machine, both by name or file.
 
     Args:
         arch: `eyeriss`, `eyeriss.yaml` or a path. model: `mobilenet_v2`, `mobilenet_v2:width=0.5` or `my_net.py`.
         objective: what the mapper minimises: `edp`, `energy` or `latency`.
+        schedule: `network` (activations stay on chip while they fit, layers overlap) or `layerwise`.
         input_shapes: of an ONNX file's inputs with symbolic dims, by name.
         zeros: CSV file with the shares of zero words of array layers (`layer,inputs,outputs`), for machines that skip
             or code them.
         energy: a preset (`65nm`, `eyeriss_normalised`, ...), a table or an Accelergy ERT in place of the machine's.
         gemm: rows of a SCALE-Sim topology are matrix products.
+        on_run: called with plans and times of the run, for `formats.trace` and `whatif`.
 
     Raises:
         InputError: an unknown name or wrong file. MappingError: a layer does not fit the machine.
@@ -56,21 +61,21 @@ def run(
     machine, arch_file = load_arch(arch, energy)
     graph, model_file = load_model(model, batch, input_shapes, gemm)
     sources = sources_of(arch_file, model_file)
-    options = Options(objective, zeros=load_zeros(zeros) if zeros else ())
+    options = Options(objective, zeros=load_zeros(zeros) if zeros else (), schedule=schedule)
     report = run_pipeline(
         machine, graph, options, model=_name(model), sources=sources, progress=progress, rows=load_rows(model, gemm),
-        cache=KeptCache(MappingCache()),
+        cache=KeptCache(MappingCache()), on_run=on_run,
     )  # fmt: skip
-    return Run.of(_with_formulas(report, graph))
+    return Report.of(_with_formulas(report, graph))
 
 
-def load(name: str) -> Run:
+def load(name: str) -> Report:
     """The report that a run left behind: a folder, or its report.json.
 
     Raises:
         InputError: no report of this version; the message names file and key.
     """
-    return Run.of(read_report(name))
+    return Report.of(read_report(name))
 
 
 def _with_formulas(report: RunReport, graph: LayerGraph) -> RunReport:
@@ -92,6 +97,7 @@ def verify(
     batch: int = 1,
     seed: int = 0,
     objective: Objective = "edp",
+    schedule: str = "network",
     input_shapes: Shapes | None = None,
     gemm: bool = False,
     on_layer: Callable[[LayerProof], None] | None = None,
@@ -100,7 +106,7 @@ def verify(
     machine, _ = load_arch(arch)
     graph, _ = load_model(model, batch, input_shapes, gemm)
     return verify_network(
-        machine, graph, Options(objective), model=_name(model), seed=seed, on_layer=on_layer,
+        machine, graph, Options(objective, schedule=schedule), model=_name(model), seed=seed, on_layer=on_layer,
         cache=KeptCache(MappingCache()),
     )  # fmt: skip
 

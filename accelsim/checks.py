@@ -38,7 +38,8 @@ def check_counts(name: str, mapped: Mapped, arch: Accelerator) -> None:
             f"{count}, fan-out 1 to {most // max(1, count.reads)}",
         )
         if count.operand == "Outputs":
-            final = stored_words(mapped.mapping.problem.output, mapped.mapping)
+            stays = count.parent == "DRAM" and "Outputs" in mapped.mapping.resident
+            final = 0 if stays else stored_words(mapped.mapping.problem.output, mapped.mapping)
             _law(
                 count.final_writes == final, name, "every result is written once per link", f"{count}, {final} results"
             )
@@ -59,8 +60,11 @@ def _moved(count: LinkCount) -> int:
     return count.final_writes + count.psum_writes if count.operand == "Outputs" else count.reads
 
 
-def check_time(name: str, layer: LayerResult, outcomes: Sequence[Outcome], arch: Accelerator) -> None:
-    """Cycles are at least what the PEs, every port and the DRAM channel need, and their parts add up."""
+def check_time(
+    name: str, layer: LayerResult, outcomes: Sequence[Outcome], arch: Accelerator, own_channel: bool
+) -> None:
+    """Cycles are at least what the PEs and the vector unit need, and the DRAM channel if it serves this layer alone
+    meanwhile; their parts add up."""
     cycles = layer.cycles
     _law(
         cycles * arch.array.pes >= layer.issued_macs,
@@ -73,7 +77,7 @@ def check_time(name: str, layer: LayerResult, outcomes: Sequence[Outcome], arch:
     dram = arch.dram
     need = (reads + writes) * arch.clock_hz
     _law(
-        cycles * dram.bandwidth_bits_per_s >= need,
+        not own_channel or cycles * dram.bandwidth_bits_per_s >= need,
         name,
         "cycles >= DRAM bits / bandwidth",
         f"{cycles}, {reads + writes} bits",
@@ -84,9 +88,21 @@ def check_time(name: str, layer: LayerResult, outcomes: Sequence[Outcome], arch:
     )
     _law(moved == (reads, writes), name, "transfers carry the DRAM traffic", f"{moved} != {(reads, writes)}")
     busy = sum(outcome.channel_busy for outcome in outcomes)
-    _law(busy <= cycles, name, "the DRAM channel is busy at most all the time", f"{busy}")
+    _law(not own_channel or busy <= cycles, name, "the DRAM channel is busy at most all the time", f"{busy}")
     parts = layer.compute_cycles + sum(layer.stall_cycles.values())
     _law(parts == cycles, name, "compute and stalls add up to the cycles", f"{parts} != {cycles}")
+
+
+def check_channel(layers: Sequence[LayerResult], outcome: Outcome, arch: Accelerator) -> None:
+    """The one stream of a network ends with its last layer, carries the traffic of all, and fits the channel."""
+    end = max((layer.end_cycle for layer in layers), default=0)
+    _law(outcome.makespan == end, "network", "the last layer ends with the stream", f"{outcome.makespan} != {end}")
+    reads, writes = (sum(bits) for bits in zip(*(layer.dram_bits() for layer in layers), strict=True))
+    moved = sum(b for _, b in outcome.read_bits), sum(b for _, b in outcome.write_bits)
+    _law(moved == (reads, writes), "network", "transfers carry the DRAM traffic", f"{moved} != {(reads, writes)}")
+    need = (reads + writes) * arch.clock_hz
+    fits = end * arch.dram.bandwidth_bits_per_s >= need and outcome.channel_busy <= end
+    _law(fits, "network", "cycles >= DRAM bits / bandwidth", f"{end} cycles, {reads + writes} bits")
 
 
 def check_dram(name: str, use: DramUse, arch: Accelerator) -> None:

@@ -14,7 +14,7 @@ from accelsim.lookup import load_arch, load_model
 from accelsim.pipeline import run
 from accelsim.plan import Cache, Options
 from accelsim.plot.ask import Ask
-from accelsim.plot.bound import Run
+from accelsim.plot.bound import Report
 from accelsim.plot.compare import Comparison, compare_files
 from accelsim.plot.page import report_html
 from accelsim.plot.points import POINT_VIEWS, Points, render_points
@@ -91,7 +91,7 @@ def _sweep_files(progress: Progress) -> dict[str, bytes]:
 def gallery_files(progress: Progress = _quiet) -> dict[str, bytes]:
     """All files of the gallery, the index among them; the same every time."""
     files: dict[str, bytes] = {}
-    runs: dict[str, Run] = {}
+    runs: dict[str, Report] = {}
     for case in CASES:
         progress(case.name)
         report = runs[case.name] = api.run(case.arch, case.model)
@@ -111,7 +111,7 @@ def gallery_files(progress: Progress = _quiet) -> dict[str, bytes]:
     return files
 
 
-def index_md(runs: dict[str, Run], files: dict[str, bytes]) -> str:
+def index_md(runs: dict[str, Report], files: dict[str, bytes]) -> str:
     """The index: every run with its verdict and its views, then comparison and sweep."""
     parts = [
         "# Gallery",

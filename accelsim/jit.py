@@ -13,13 +13,15 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeVar
 
+COMPILED = ("mapper", "timing", "sim/sweep.py")  # where compiled code is
 F = TypeVar("F", bound=Callable[..., Any])
 
 
 def package_state(*parts: str) -> str:
     """A digest of names, sizes and times of this package's modules, or of those in the named parts."""
     here = Path(__file__).parent
-    files = sorted(f for part in parts or (".",) for f in (here / part).rglob("*.py"))
+    places = [here / part for part in parts or (".",)]
+    files = sorted(f for place in places for f in ([place] if place.is_file() else place.rglob("*.py")))
     marks = "".join(f"{f.relative_to(here)} {f.stat().st_size} {f.stat().st_mtime_ns}\n" for f in files)
     return sha256(f"{here}\n{marks}".encode()).hexdigest()[:16]
 
@@ -39,7 +41,7 @@ def cache_folder() -> str:
     calls.
     """
     roots = (cache_root() / "numba", Path(tempfile.gettempdir()) / f"accelsim-numba-{os.getuid()}")
-    for folder in (root / package_state("mapper", "timing") for root in roots):
+    for folder in (root / package_state(*COMPILED) for root in roots):
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError:

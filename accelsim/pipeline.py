@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
 
 import accelsim
 from accelsim.anatomy import blocks_of
 from accelsim.arch import Accelerator
 from accelsim.checks import (
+    check_channel,
     check_compulsory,
     check_counts,
     check_dram,
@@ -35,14 +37,18 @@ from accelsim.energy.area import area, area_dict
 from accelsim.energy.figures import Range, model_dict, ranges
 from accelsim.graph import LayerGraph, optimise, own_params
 from accelsim.layers import Gather
+from accelsim.mapper.objective import Objective, objective_cost
 from accelsim.mapping.legality import active_pes
 from accelsim.mapping.points import vector_memory
 from accelsim.mapping.text import nest_text
 from accelsim.plan import Cache, Options, Part, Plan, Progress, plan_network
 from accelsim.problem import Problem
 from accelsim.record import anatomy_of
-from accelsim.report import LayerResult, Machine, RunReport, add_up, totals_of
-from accelsim.sim.system import Job, schedule
+from accelsim.report import LayerResult, Machine, RunReport, Totals, add_up, totals_of
+from accelsim.schedule import timetable
+from accelsim.sim import recurrence
+from accelsim.sim.network import PartTime
+from accelsim.sim.timetable import Slot, Timetable
 
 
 def _traffic(part: Part, arch: Accelerator) -> tuple[LevelTraffic, int, int]:
@@ -50,22 +56,24 @@ def _traffic(part: Part, arch: Accelerator) -> tuple[LevelTraffic, int, int]:
     memory = vector_memory(arch).name
     if part.job is not None:
         job = part.job
-        table = vector_traffic(arch, memory, job.in_words, job.param_words, job.out_words, job.reads)
+        brought, reads = job.loaded_words + job.kept_loaded, job.in_words if job.reads is None else job.reads
+        table = vector_traffic(arch, memory, brought, job.param_words, job.out_words, reads, job.stored_words)
         return table, 0, job.ops
     assert part.mapped is not None and isinstance(part.item, Problem)
     if part.on_array:
         ops = part.post_ops * part.item.output.words
         return array_traffic(part.mapped.counts, arch, part.item.macs, part.zeros), part.item.macs, ops
     counts = {(c.operand, c.child): c for c in part.mapped.counts}
-    reads = counts["Inputs", memory].reads
-    out = counts["Outputs", memory].final_writes
-    return vector_traffic(arch, memory, reads, 0, out, counts["Inputs", "PE"].reads), 0, part.item.macs
+    seen, out = counts["Inputs", "PE"].reads, counts["Outputs", "PE"].final_writes
+    stored = counts["Outputs", memory].final_writes
+    table = vector_traffic(arch, memory, counts["Inputs", memory].reads, 0, out, seen, stored)
+    return table, 0, part.item.macs
 
 
-def _stalls(part: Part) -> tuple[int, dict[str, int]]:
-    """(compute cycles, other cycles by cause): together the makespan of a work item."""
-    waits = dict(part.outcome.stalls)
-    own = part.outcome.makespan - sum(waits.values())
+def _stalls(part: Part, time: PartTime) -> tuple[int, dict[str, int]]:
+    """(compute cycles, other cycles by cause): together the cycles of a work item."""
+    waits = dict(time.stalls)
+    own = time.cycles - sum(waits.values())
     parts = part.stream.breakdown
     edges = own - parts.compute - parts.port
     causes = {"onchip_port": parts.port, "array_fill_drain": edges, **waits}
@@ -99,6 +107,17 @@ def dram_use(plan: Plan) -> DramUse | None:
     return sum(found, DramUse()) if found else None
 
 
+def _placed(plan: Plan) -> list[str]:
+    """Which tensors of the layer are on chip before or after it."""
+    found = []
+    if any(plan.here):
+        some = "inputs are" if all(plan.here) else f"{sum(plan.here)} of {len(plan.here)} inputs are"
+        found.append(f"{some} still on chip")
+    if plan.stays:
+        found.append("results stay on chip")
+    return found
+
+
 def _note(plan: Plan, arch: Accelerator, stalls: dict[str, int], compute: int, issued: int) -> str:
     """Why the layer costs what it costs, in one line."""
     if not plan.parts:
@@ -108,6 +127,7 @@ def _note(plan: Plan, arch: Accelerator, stalls: dict[str, int], compute: int, i
         parts.append(
             "weights are loaded here and stay on chip" if plan.kept == "loaded" else "weights are still on chip"
         )
+    parts += _placed(plan)
     if len(plan.parts) > 1:
         parts.append(f"{len(plan.parts)} work items one after another")
     largest = max((p for p in plan.parts if p.on_array), key=lambda p: p.outcome.makespan, default=None)
@@ -118,18 +138,18 @@ def _note(plan: Plan, arch: Accelerator, stalls: dict[str, int], compute: int, i
     for part in plan.parts:
         if isinstance(part.item, Gather):
             parts.append(_gathered(part.item))
-    total = plan.makespan
+    total = compute + sum(stalls.values())
     if total:
         worst, cycles = max([("compute", compute), *stalls.items()], key=lambda pair: pair[1])
         parts.append(f"{100 * cycles / total:.0f} % of the cycles: {worst.replace('_', ' ')}")
     return "; ".join(parts)
 
 
-def _result(plan: Plan, arch: Accelerator, start: int, end: int, params: int, bounds: dict[str, Range]) -> LayerResult:
+def _result(plan: Plan, arch: Accelerator, slot: Slot, params: int, bounds: dict[str, Range]) -> LayerResult:
     node = plan.node
-    cycles = end - start
+    start, end, cycles = slot.start, slot.end, slot.end - slot.start
     found = [_traffic(part, arch) for part in plan.parts]
-    waits = [_stalls(part) for part in plan.parts]
+    waits = [_stalls(part, time) for part, time in zip(plan.parts, slot.times, strict=True)]
     table = merge(t for t, _, _ in found)
     macs, ops = sum(m for _, m, _ in found), sum(o for _, _, o in found)
     compute, stalls = sum(c for c, _ in waits), add_up(s for _, s in waits)
@@ -171,7 +191,7 @@ def _result(plan: Plan, arch: Accelerator, start: int, end: int, params: int, bo
     )
 
 
-def _check(plans: Iterable[Plan], results: Iterable[LayerResult], arch: Accelerator) -> None:
+def _check(plans: tuple[Plan, ...], results: tuple[LayerResult, ...], arch: Accelerator, times: Timetable) -> None:
     for plan, layer in zip(plans, results, strict=True):
         for part in plan.parts:
             if part.outcome.dram is not None:
@@ -181,7 +201,9 @@ def _check(plans: Iterable[Plan], results: Iterable[LayerResult], arch: Accelera
                 check_compulsory(layer.name, part.mapped)
                 check_ports(layer.name, part.mapped, arch, part.outcome.makespan)
         if plan.parts:
-            check_time(layer.name, layer, [part.outcome for part in plan.parts], arch)
+            check_time(layer.name, layer, [part.outcome for part in plan.parts], arch, times.outcome is None)
+    if times.outcome is not None:
+        check_channel(results, times.outcome, arch)
 
 
 def _compatible(
@@ -195,6 +217,73 @@ def _compatible(
         if run is not None:
             check_scalesim(layer.name, run, pes)
     return with_scalesim(results, plans, runs, pes)
+
+
+def _causal(arch: Accelerator, options: Options) -> Options:
+    """SCALE-Sim knows layers only, so its timing goes with their schedule."""
+    return replace(options, schedule="layerwise") if arch.timing == "scalesim" else options
+
+
+@dataclass(frozen=True)
+class Run:
+    """A network on a machine under one schedule: how its layers are mapped, when they run, and what they cost."""
+
+    plans: tuple[Plan, ...]
+    times: Timetable
+    results: tuple[LayerResult, ...]
+    totals: Totals
+
+    def cost(self, objective: Objective) -> int:
+        """The objective of the whole run."""
+        return objective_cost(objective, self.totals.total_energy_fj, self.totals.cycles)
+
+
+def _timed(work: LayerGraph, plans: tuple[Plan, ...], arch: Accelerator, schedule: str) -> Run:
+    times = timetable(plans, arch, schedule)
+    owned, bounds = own_params(work.layers), ranges(arch)
+    results = tuple(
+        _result(plan, arch, slot, owned[plan.node.name], bounds)
+        for plan, slot in zip(plans, times.slots, strict=True)
+    )  # fmt: skip
+    _check(plans, results, arch, times)
+    return Run(plans, times, results, totals_of(results, work.params, arch.clock_hz, arch.array.pes))
+
+
+def _best(
+    work: LayerGraph, arch: Accelerator, options: Options, cache: Cache, progress: Progress | None
+) -> tuple[Run, Run]:
+    """The run under the schedule asked for, and the layerwise one.
+
+    A network keeps activations on chip, and overlaps, only if that is better by the objective.
+    """
+    apart = plan_network(work, arch, replace(options, schedule="layerwise"), cache, progress)
+    layerwise = _timed(work, apart, arch, "layerwise")
+    if options.schedule == "layerwise":
+        return layerwise, layerwise
+    together = plan_network(work, arch, options, cache, progress)
+    runs = [_timed(work, plans, arch, options.schedule) for plans in (together, apart)]
+    return min([*runs, layerwise], key=lambda run: run.cost(options.objective)), layerwise
+
+
+def chosen_plans(work: LayerGraph, arch: Accelerator, options: Options, cache: Cache) -> tuple[Plan, ...]:
+    """The plans that `run` takes for a network (after its graph passes)."""
+    return _best(work, arch, _causal(arch, options), cache, None)[0].plans
+
+
+def _schedule(run: Run, layerwise: Run, arch: Accelerator, options: Options) -> dict[str, Any]:
+    """What stays on chip, what overlaps, and what layer by layer would cost, for the report."""
+    if options.schedule == "layerwise":
+        return {"name": options.schedule}
+    network = run.times.network
+    engine = {} if network is None else {"engine": recurrence.engine_for(network.stream, arch.dram)}
+    before = layerwise.totals.as_dict()
+    return {
+        "name": options.schedule,
+        "tensors_on_chip": [plan.node.name for plan in run.plans if plan.stays and plan.parts],
+        "overlap": network is not None,
+        **engine,
+        "layerwise": {key: before[key] for key in ("cycles", "energy_pj", "dram_read_bits", "dram_write_bits")},
+    }
 
 
 def machine_of(arch: Accelerator) -> Machine:
@@ -217,30 +306,24 @@ def run(
     cache: Cache | None = None,
     progress: Progress | None = None,
     rows: Rows | None = None,
+    on_run: Callable[[Run], None] | None = None,
 ) -> RunReport:
     """Simulate a network on a machine.
 
     Args:
         rows: what SCALE-Sim runs for each layer of a topology, by its name.
         model: name for the report, default the graph's. sources: file names and hashes for the report.
-        cache: mappings found so far, shared between runs if the caller wants.
+        cache: mappings found so far, shared between runs if the caller wants. on_run: called with plans and times.
 
     Raises:
         MappingError: a layer does not fit. CheckFailed: a law is broken (a bug).
     """
-    chosen = Options() if options is None else options
+    chosen = _causal(arch, Options() if options is None else options)
     work = optimise(graph) if chosen.fold else graph
-    plans = plan_network(work, arch, chosen, cache, progress)
-    place = {plan.node.name: i for i, plan in enumerate(plans)}
-    jobs = [Job(p.node.name, p.makespan, tuple(place[s] for s in p.node.inputs if s in place)) for p in plans]
-    spans = schedule(jobs)
-    owned = own_params(work.layers)
-    bounds = ranges(arch)
-    results = tuple(
-        _result(plan, arch, start, end, owned[plan.node.name], bounds)
-        for plan, (start, end) in zip(plans, spans, strict=True)
-    )
-    _check(plans, results, arch)
+    best, layerwise = _best(work, arch, chosen, {} if cache is None else cache, progress)
+    plans, results = best.plans, best.results
+    if on_run is not None:
+        on_run(best)
     if rows is not None:
         results = noted(results, rows)
     if arch.timing == "scalesim":
@@ -258,7 +341,7 @@ def run(
             "objective": chosen.objective,
             "fold": chosen.fold,
             "resident_weights": chosen.resident_weights,
-            "schedule": "layerwise",
+            "schedule": chosen.schedule,
             **({"zeros_ppm": {n: [z.inputs_ppm, z.outputs_ppm] for n, z in chosen.zeros}} if chosen.zeros else {}),
             "timing": arch.timing,
             **({"timing_note": NOTE} if arch.timing == "scalesim" else {}),
@@ -268,8 +351,11 @@ def run(
         sources=sources or {},
         totals=totals,
         results=results,
+        schedule=_schedule(best, layerwise, arch, chosen),
         energy_model=model_dict(arch),
         area_mm2=None if arch.node_nm is None else area_dict(area(arch)),
     )
-    verify = {"checked": False, "command": f"accelsim verify --arch {arch.name} --model {name} --batch {graph.batch}"}
+    command = f"accelsim verify --arch {arch.name} --model {name} --batch {graph.batch}"
+    apart = " --schedule layerwise" if chosen.schedule == "layerwise" and arch.timing != "scalesim" else ""
+    verify = {"checked": False, "command": command + apart}
     return replace(report, verification=verify)

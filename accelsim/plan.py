@@ -28,11 +28,12 @@ from accelsim.layers import (
 from accelsim.mapper.search import OBJECTIVES, Library, Mapped, Objective, map_problem
 from accelsim.mapping.chunks import VectorJob
 from accelsim.problem import Problem
-from accelsim.residency import Span, narrowed, residency
+from accelsim.residency import Residency, narrowed, residency
 from accelsim.sim import recurrence
 from accelsim.sim.stream import Outcome, Stream
 from accelsim.sim.vector import vector_stream
 
+SCHEDULES = ("network", "layerwise")
 Cache = dict[tuple[Any, ...], Mapped]
 Progress = Callable[[str], None]
 
@@ -53,6 +54,7 @@ class Options:
         objective: what the mapper minimises: `edp`, `energy` or `latency`.
         fold: run the graph passes (batch norm folding, activation fusion).
         resident_weights: weights that several layers share stay on chip between them if they fit.
+        schedule: `network` (activations stay on chip while they fit, layers overlap) or `layerwise` (neither).
         zeros: shares of zero words of named array layers; what the machine saves on them is counted.
     """
 
@@ -60,10 +62,13 @@ class Options:
     fold: bool = True
     resident_weights: bool = True
     zeros: tuple[tuple[str, Zeros], ...] = ()
+    schedule: str = SCHEDULES[0]
 
     def __post_init__(self) -> None:
         if self.objective not in OBJECTIVES:
             raise InputError(f"objective {self.objective!r}; {nearest(str(self.objective), OBJECTIVES)}")
+        if self.schedule not in SCHEDULES:
+            raise InputError(f"schedule {self.schedule!r}; {nearest(str(self.schedule), SCHEDULES)}")
 
 
 @dataclass(frozen=True)
@@ -92,12 +97,15 @@ class Plan:
     Attributes:
         arch: the machine as the layer sees it: less capacity while weights of other layers stay on chip.
         kept: what its own weights do: `` (nothing), `loaded` (brought in and kept) or `resident` (still there).
+        here: which of its inputs are on chip already. stays: whether its results stay there.
     """
 
     node: Node
     parts: tuple[Part, ...]
     arch: Accelerator
     kept: str = ""
+    here: tuple[bool, ...] = ()
+    stays: bool = False
 
     @property
     def makespan(self) -> int:
@@ -114,19 +122,28 @@ def _lane_ops(node: Node) -> int:
     return int(getattr(node.activation, "lane_ops", 1)) if node.activation is not None else 0
 
 
-def vector_job(node: Node, item: VectorWork | Move | Gather) -> VectorJob:
-    """What the vector unit does for elementwise work, a move or a gather, a fused activation included."""
+def vector_job(
+    node: Node, item: VectorWork | Move | Gather, here: tuple[bool, ...] = (), stays: bool = False
+) -> VectorJob:
+    """What the vector unit does for elementwise work, a move or a gather, a fused activation included.
+
+    `here` says which inputs are on chip already, `stays` whether the results stay there.
+    """
     extra = _lane_ops(node) * item.out_words
-    if isinstance(item, Move):
-        return VectorJob(item.op, sum(item.in_words), 0, item.out_words, extra, item.out_words)
     if isinstance(item, Gather):
         words = item.in_words + item.position_words
         return VectorJob(
             item.op, words, 0, item.out_words, item.ops + extra, item.rows, item.position_words, item.most_reads
         )  # fmt: skip
-    return VectorJob(
+    on_chip = [words for words, there in zip(item.in_words, here, strict=False) if there]
+    if isinstance(item, Move):
+        job = VectorJob(item.op, sum(item.in_words), 0, item.out_words, extra, item.out_words)
+        return replace(job, here_words=sum(on_chip), stays=stays)
+    job = VectorJob(
         item.op, sum(item.in_words), item.param_words, item.out_words, item.ops + extra, item.rows, item.kept_words
     )  # fmt: skip
+    shared = sum(words for words in on_chip if item.kept_words and words < item.out_words)
+    return replace(job, here_words=sum(on_chip) - shared, kept_here=shared, stays=stays)
 
 
 def lower(node: Node, arch: Accelerator, reads: int | None = None) -> tuple[WorkItem, ...]:
@@ -163,40 +180,65 @@ def measured_reads(node: Node, graph: LayerGraph) -> int | None:
     return int(rule(layer, tensors)[1]) * (c // few)
 
 
-def _plan_part(node: Node, item: WorkItem, arch: Accelerator, options: Options, cache: Cache, kept: str) -> Part:
+@dataclass(frozen=True)
+class _Seat:
+    """How a layer finds the chip: the machine as it sees it, what its weights do, and where its tensors are."""
+
+    arch: Accelerator
+    kept: str = ""
+    here: tuple[bool, ...] = ()
+    stays: bool = False
+
+    def resident(self, item: Problem) -> frozenset[str]:
+        """Operands of a problem that cross no DRAM link."""
+        named = ["Inputs", "Weights"] if item.op == "mac" else ["Inputs"]
+        found = {name for name, there in zip(named, self.here, strict=False) if there}
+        found |= {"Weights"} if self.kept == "resident" else set()
+        return frozenset(found | ({"Outputs"} if self.stays else set()))
+
+
+def _plan_part(node: Node, item: WorkItem, seat: _Seat, options: Options, cache: Cache) -> Part:
+    arch = seat.arch
     if isinstance(item, Problem):
         extra = post_ops(node) if item.op == "mac" else 0
         zeros = dict(options.zeros).get(node.name, DENSE) if item.op == "mac" else DENSE
-        key = (item, arch, options.objective, extra, kept, zeros)
+        whole, resident = frozenset({"Weights"} if seat.kept == "loaded" else ()), seat.resident(item)
+        key = (item, arch, options.objective, extra, whole, resident, zeros)
         if key not in cache:
-            whole = frozenset({"Weights"} if kept else ())
-            resident = frozenset({"Weights"} if kept == "resident" else ())
             library = cache.library if isinstance(cache, KeptCache) else None
             cache[key] = map_problem(
                 item, arch, options.objective, extra, whole, resident, zeros, library=library
             )  # fmt: skip
         mapped = cache[key]
         return Part(item, mapped.simulated.stream, mapped.outcome, mapped, extra, zeros=zeros)
-    job = vector_job(node, item)
+    job = vector_job(node, item, seat.here, seat.stays)
     stream = vector_stream(job, arch)
     return Part(item, stream, recurrence.run(stream, arch.dram, arch.clock_hz), job=job)
 
 
-def plan_layer(
-    node: Node, arch: Accelerator, options: Options, cache: Cache, kept: str = "", reads: int | None = None
-) -> Plan:
+def _plan_layer(node: Node, seat: _Seat, options: Options, cache: Cache, reads: int | None) -> Plan:
     """Lower and map one layer; equal work is mapped once per cache.
 
     Raises:
         MappingError: it does not fit; the message names the layer and the machine.
     """
+    arch = seat.arch
     try:
-        parts = tuple(_plan_part(node, item, arch, options, cache, kept) for item in lower(node, arch, reads))
-        return Plan(node, parts, arch, kept)
+        parts = tuple(_plan_part(node, item, seat, options, cache) for item in lower(node, arch, reads))
+        return Plan(node, parts, arch, seat.kept, seat.here, seat.stays)
     except MappingError as error:
         raise MappingError(
             f"layer {node.name} ({node.op}, output {node.shape}) does not fit {arch.name}: {error}"
         ) from None
+
+
+def plan_layer(node: Node, arch: Accelerator, options: Options, cache: Cache) -> Plan:
+    """One layer on an empty machine: everything comes from DRAM and goes there.
+
+    Raises:
+        MappingError: it does not fit; the message names the layer and the machine.
+    """
+    return _plan_layer(node, _Seat(arch), options, cache, None)
 
 
 def plan_network(
@@ -204,19 +246,43 @@ def plan_network(
 ) -> tuple[Plan, ...]:
     """Plans of all layers, in order; `progress` is called with each layer's name when it is done.
 
-    Weights that several layers share (steps of a recurrence) stay on chip from the first of them to the last, if they
-    fit beside what the layers between need (`residency`).
+    Weights that several layers share (steps of a recurrence) stay on chip from the first of them to the last, and
+    activations from the layer that makes them to the last that reads them, if they fit beside what the layers between
+    need (`residency`); where a layer finds too little room, the largest region goes.
     """
     _check_zeros(graph, options)
     shared: Cache = {} if cache is None else cache
-    chosen = residency(graph, arch) if options.resident_weights else {}
-    while True:
+    chosen = residency(graph, arch, options.resident_weights, options.schedule == "network")
+    plans: list[Plan] = []
+    done = 0
+    while len(plans) < len(graph.layers):
+        number = len(plans)
+        node = graph.layers[number]
         try:
-            return _plan_all(graph, arch, options, shared, chosen, progress)
+            seat = _seat(node, number, arch, chosen)
+            plans.append(_plan_layer(node, seat, options, shared, measured_reads(node, graph)))
         except MappingError:
-            if not chosen:
+            fewer = chosen.without_largest(number)
+            if fewer is None:
                 raise
-            chosen.popitem()
+            changed = [n for n, plan in enumerate(plans) if _seat(plan.node, n, arch, fewer) != _seat_of(plan)]
+            chosen, plans = fewer, plans[: min(changed, default=number)]
+            continue
+        if progress is not None and number == done:
+            progress(node.name)
+            done += 1
+    return tuple(plans)
+
+
+def _seat(node: Node, number: int, arch: Accelerator, chosen: Residency) -> _Seat:
+    mine = chosen.weights.get(node.weight_key) if node.params else None
+    kept = "" if mine is None else "loaded" if mine.first == number else "resident"
+    seen = narrowed(arch, number, chosen, node.weight_key if kept == "loaded" else "")
+    return _Seat(seen, kept, tuple(chosen.stays(source) for source in node.inputs), chosen.stays(node.name))
+
+
+def _seat_of(plan: Plan) -> _Seat:
+    return _Seat(plan.arch, plan.kept, plan.here, plan.stays)
 
 
 def _check_zeros(graph: LayerGraph, options: Options) -> None:
@@ -227,18 +293,3 @@ def _check_zeros(graph: LayerGraph, options: Options) -> None:
             raise InputError(f"zero shares: no layer {name!r} in {graph.name}; {nearest(name, names)}")
         if not names[name].macs:
             raise InputError(f"zero shares: layer {name!r} does no MACs; they apply to layers of the array")
-
-
-def _plan_all(
-    graph: LayerGraph, arch: Accelerator, options: Options, cache: Cache, chosen: dict[str, Span],
-    progress: Progress | None,
-) -> tuple[Plan, ...]:  # fmt: skip
-    plans = []
-    for number, node in enumerate(graph.layers):
-        mine = chosen.get(node.weight_key) if node.params else None
-        kept = "" if mine is None else "loaded" if mine.first == number else "resident"
-        seen = narrowed(arch, node.weight_key if kept else "", number, chosen)
-        plans.append(plan_layer(node, seen, options, cache, kept, measured_reads(node, graph)))
-        if progress is not None:
-            progress(node.name)
-    return tuple(plans)

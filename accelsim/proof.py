@@ -22,7 +22,8 @@ from accelsim.execute.weights import Parameters, random_inputs, random_weights
 from accelsim.graph import LayerGraph, optimise
 from accelsim.layers import Gather, Transpose
 from accelsim.mapping import LinkCount, rules_of
-from accelsim.plan import Cache, Options, Part, Plan, plan_network
+from accelsim.pipeline import chosen_plans
+from accelsim.plan import Cache, Options, Part, Plan
 from accelsim.problem import Problem
 
 
@@ -177,10 +178,13 @@ def _vector(
         values = _gather(plan, part, arch, tensors, run, tally)
     else:
         assert part.job is not None
-        values, read, written = run_chunks(node, part.job, arch, tensors, exponent, parameters)
-        if (read, written) != (part.job.in_words, part.job.out_words):
-            tally.wrong.append(f"moved {(read, written)}, counted {(part.job.in_words, part.job.out_words)}")
-        tally.passes, tally.words = len(part.stream.segments), read + written
+        job = part.job
+        values, read, written = run_chunks(node, job, arch, tensors, exponent, parameters, plan.here)
+        if (read, written) != (job.loaded_words + job.kept_loaded, job.out_words):
+            tally.wrong.append(
+                f"moved {(read, written)}, counted {(job.loaded_words + job.kept_loaded, job.out_words)}"
+            )
+        tally.passes, tally.words = len(part.stream.work), read + written
     return QTensor(values, exponent)
 
 
@@ -240,7 +244,7 @@ def verify(
     values, expected = dict(inputs), dict(inputs)
     proofs = []
     last = {source: i for i, node in enumerate(work.layers) for source in node.inputs}
-    plans = plan_network(work, arch, chosen, shared)
+    plans = chosen_plans(work, arch, chosen, shared)
     for number, (node, plan) in enumerate(zip(work.layers, plans, strict=True)):
         tensors = [values[source] for source in node.inputs]
         parameters = weights.get(node.weight_key)

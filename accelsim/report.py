@@ -252,6 +252,7 @@ class RunReport:
     verification: dict[str, Any] = field(default_factory=dict)
     energy_model: dict[str, Any] = field(default_factory=dict)
     area_mm2: dict[str, Any] | None = None
+    schedule: dict[str, Any] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
         """The report as in `report.json` (schema 1)."""
@@ -267,6 +268,7 @@ class RunReport:
             "precision_bits": self.machine.precision,
             "machine": self.machine.blocks.as_dict(),
             "options": self.options,
+            "schedule": self.schedule,
             "sources": dict(sorted(self.sources.items())),
             "energy_model": self.energy_model,
             "area_mm2": self.area_mm2,

@@ -82,8 +82,8 @@ class _Tally:
 def _walk_memory(mapping: Mapping, operand: Operand, point: Point, rules: Rules) -> _Tally:
     tally = _Tally()
     held: Coordinates = frozenset()
-    if point.parent == "DRAM" and operand.name in mapping.resident:
-        held = coordinates(operand, {dim: range(bound) for dim, bound in mapping.problem.bounds})
+    if point.parent == "DRAM" and operand.role != "output" and operand.name in mapping.resident:
+        return tally
     for start in steps(mapping, point.position):
         tile = coordinates(operand, _memory_tile(mapping, point.position, start))
         fresh = tile - held if rules.halo_reuse or tile == held else tile
@@ -132,10 +132,11 @@ def walk_operand(mapping: Mapping, arch: Accelerator, operand: Operand, rules: R
             tally = _walk_memory(mapping, operand, point, rules)
         if operand.role == "output":
             final = len(tally.seen)
+            staying = final if point.parent == "DRAM" and operand.name in mapping.resident else 0
             found.append(
                 LinkCount(
                     operand.name, point.parent, point.memory, tally.reloads, tally.reloads,
-                    tally.arrivals, tally.visits - final, final,
+                    tally.arrivals - staying, tally.visits - final, final - staying,
                 )
             )  # fmt: skip
         else:

@@ -99,6 +99,11 @@ class MemoryLevel:
         """How this memory keeps `operand`, or None if the operand bypasses it."""
         return next((h for h in self.holds if h.operand == operand), None)
 
+    def keeps(self, operand: str) -> bool:
+        """Can a whole tensor stay here between layers? Not in a FIFO, nor in accumulators."""
+        hold = self.hold(operand)
+        return hold is not None and hold.at == "tile" and not self.psum_only
+
 
 @dataclass(frozen=True)
 class Dram:

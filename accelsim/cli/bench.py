@@ -9,37 +9,68 @@ import typer
 from accelsim.cli.shared import Bar, Json, app, print_json, print_table, say, wants_json
 from accelsim.errors import InputError, nearest
 
-BENCHES = ("mapper",)
+BENCHES = ("mapper", "sim")
 
 
 @app.command()
 def bench(
-    name: Annotated[str, typer.Argument(help="What to measure: mapper.")] = "mapper",
+    name: Annotated[str, typer.Argument(help="What to measure: mapper or sim.")] = "mapper",
     networks: Annotated[
         bool, typer.Option("--networks", help="Whole networks on every machine, too (minutes).")
     ] = False,
     out: Annotated[str, typer.Option("--out", "-o", metavar="FILE.md", help="Write the table as Markdown.")] = "",
     json: Json = "",
 ) -> None:
-    """Measure CPU seconds, cycles, energy and gaps of the mapper on fixed cases."""
-    from dataclasses import asdict
+    """Measure CPU seconds of the mapper (with cycles, energy, gaps) or of the simulator on fixed cases."""
     from pathlib import Path
 
-    from accelsim.bench import mapper
-    from accelsim.store import write_all
+    from accelsim.store import prepare, write_all
 
     if name not in BENCHES:
         raise InputError(f"bench {name!r}; {nearest(name, BENCHES)}")
-    as_json, rows = wants_json(json), []
+    as_json = wants_json(json)
+    if out:
+        prepare(Path(out).parent)
+    text = _mapper(networks, as_json) if name == "mapper" else _sim(networks, as_json)
+    if out:
+        write_all(Path(out).parent, {Path(out).name: text.encode()})
+    if out and not as_json:
+        say(f"written to {out}")
+
+
+def _sim(networks: bool, as_json: bool) -> str:
+    from dataclasses import asdict
+
+    from accelsim.bench import sim
+
+    rows = []
+    with Bar("compiling", 1) as bar:
+        for row in sim.cases(networks):
+            rows.append(row)
+            bar.step(f"{row.case}, {row.engine}")
+    if as_json:
+        print_json({"rows": [asdict(row) for row in rows]})
+    else:
+        columns = [("case", False), ("engine", False), ("tile steps", True), ("cycles", True), ("CPU s", True),
+                   ("why", False)]  # fmt: skip
+        table = [[r.case, r.engine, f"{r.tiles:,}", f"{r.makespan:,}", f"{r.cpu_s:.3f}", r.note] for r in rows]
+        print_table("Simulator", columns, table)
+    return sim.markdown(rows)
+
+
+def _mapper(networks: bool, as_json: bool) -> str:
+    from dataclasses import asdict
+
+    from accelsim.bench import mapper
+
+    rows = []
     with Bar("compiling", 1) as bar:
         for row in mapper.cases(networks):
             rows.append(row)
             bar.step(f"{row.case} on {row.machine}")
-    if out:
-        write_all(Path(out).parent, {Path(out).name: mapper.markdown(rows).encode()})
     if as_json:
         print_json({"rows": [asdict(row) for row in rows]})
-        return
+        return mapper.markdown(rows)
     columns = [("case", False), ("machine", False), ("objective", False), ("CPU s", True), ("cycles", True),
                ("energy uJ", True), ("largest gap", True), ("why", False)]  # fmt: skip
     table = [
@@ -48,5 +79,4 @@ def bench(
         for r in rows
     ]  # fmt: skip
     print_table("Mapper", columns, table)
-    if out:
-        say(f"written to {out}")
+    return mapper.markdown(rows)

@@ -18,6 +18,8 @@ from accelsim.cli.shared import (
     Json,
     Model,
     Objective,
+    Schedule,
+    Scheduled,
     app,
     print_json,
     print_table,
@@ -28,8 +30,10 @@ from accelsim.cli.shared import (
 )
 
 if TYPE_CHECKING:
+    from accelsim.pipeline import Run
     from accelsim.proof import LayerProof, Proof
     from accelsim.report import RunReport
+    from accelsim.whatif import WhatIf
 
 
 @app.command()
@@ -39,23 +43,32 @@ def run(
     batch: Batch = "1",
     out: Annotated[str, typer.Option("--out", "-o", help="Folder to write (default accelsim-out/MODEL-ARCH).")] = "",
     objective: Objective = Goal.edp,
+    schedule: Scheduled = Schedule.network,
     input_shape: InputShape = NONE,
     zeros: Annotated[
         str, typer.Option("--zeros", metavar="FILE.csv", help="Shares of zero words: layer,inputs,outputs.")
     ] = "",
     energy: EnergyModel = "",
     gemm: Gemm = False,
+    twice: Annotated[
+        bool, typer.Option("--what-if", help="Simulate again with twice of each resource: what bounds each layer.")
+    ] = False,
+    trace: Annotated[
+        str, typer.Option("--trace", metavar="FILE.json", help="Also write what ran when, for Perfetto.")
+    ] = "",
     json: Json = "",
 ) -> None:
     """Simulate a network on a machine; write report.json, report.html, layers.csv, summary.md, figures."""
     from pathlib import Path
 
     from accelsim import api
-    from accelsim.formats.outputs import layers_csv, summary_md, to_json
+    from accelsim.formats.outputs import layers_csv, rows_csv, summary_md, to_json
+    from accelsim.formats.trace import trace_json
     from accelsim.lookup import load_arch, load_model
     from accelsim.plot.page import report_html
     from accelsim.plot.views import draw
     from accelsim.store import prepare, write_all
+    from accelsim.whatif import what_if
 
     as_json, images = wants_json(json), whole(batch, "batch", 1)
     machine, _ = load_arch(arch, energy)
@@ -64,20 +77,33 @@ def run(
     safe = "".join(c if c.isalnum() or c in "._-" else "_" for c in api._name(model))
     folder = Path(out) if out else Path("accelsim-out") / f"{safe}-{machine.name}"
     prepare(folder)
-    with Bar("mapping", len(graph.layers)) as bar:
+    runs: list[Run] = []
+    if trace:
+        prepare(Path(trace).parent)
+    rounds = 2 if schedule == Schedule.network else 1  # layer by layer, and with activations on chip
+    with Bar("mapping", rounds * len(graph.layers)) as bar:
         report = api.run(
             arch,
             model,
             batch=images,
             objective=objective.value,
+            schedule=schedule.value,
             input_shapes=shapes,
             zeros=zeros,
             energy=energy,
             gemm=gemm,
             progress=bar.step,
+            on_run=runs.append,
         )
+    if trace:
+        title = f"{report.model} on {report.machine.name}, batch {report.batch}"
+        text = trace_json(runs[0].times, [layer.name for layer in report.results], title)
+        write_all(Path(trace).parent, {Path(trace).name: text.encode()})
+    found = what_if(runs[0], machine) if twice else None
+    data = report.as_dict() | ({} if found is None else {"what_if": found.as_dict()})
     files = {
-        "report.json": to_json(report.as_dict()).encode(),
+        "report.json": to_json(data).encode(),
+        **({} if found is None else {"what_if.csv": rows_csv(found.rows()).encode()}),
         "layers.csv": layers_csv(report).encode(),
         "summary.md": summary_md(report).encode(),
         "report.html": report_html(report).encode(),
@@ -86,9 +112,33 @@ def run(
     }
     write_all(folder, files)
     if as_json:
-        print_json(report.as_dict())
+        print_json(data)
     else:
         _print_report(report, str(folder))
+        if found is not None:
+            _print_what_if(found, report.totals.cycles)
+
+
+def _print_what_if(found: WhatIf, cycles: int) -> None:
+    """What twice of each resource buys, and how many layers each bounds."""
+    bounds = [found.bound(i) for i in range(len(found.layers))]
+    rows = []
+    for gain in sorted(found.gains, key=lambda g: g.cycles):
+        mine = [i for i, bound in enumerate(bounds) if bound == gain.resource]
+        share = sum(found.before[i] for i in mine) / max(1, cycles)
+        saved = f"{100 * (gain.cycles / cycles - 1):+.2f} %"
+        rows.append([gain.resource, f"{gain.cycles:,}", saved, str(len(mine)), f"{100 * share:.1f} %"])
+    mine = [i for i, bound in enumerate(bounds) if bound == "compute"]
+    share = sum(found.before[i] for i in mine) / max(1, cycles)
+    rows.append(["(none: the array itself)", f"{cycles:,}", "", str(len(mine)), f"{100 * share:.1f} %"])
+    columns = [
+        ("twice the", False),
+        ("cycles", True),
+        ("change", True),
+        ("layers it bounds", True),
+        ("their share", True),
+    ]
+    print_table("What twice of a resource buys, mappings unchanged (what_if.csv has every layer)", columns, rows)
 
 
 def _scalesim_files(report: RunReport) -> dict[str, bytes]:
@@ -125,7 +175,7 @@ def _print_scalesim(report: RunReport) -> None:
 
 
 def _print_report(report: RunReport, folder: str) -> None:
-    from accelsim.formats.outputs import energy_text
+    from accelsim.formats.outputs import bought_text, energy_text
     from accelsim.units import fmt_bytes, fmt_energy, fmt_si
 
     if any(layer.scalesim for layer in report.results):
@@ -148,6 +198,7 @@ def _print_report(report: RunReport, folder: str) -> None:
         f"{totals.macs:,} MACs, {totals.params:,} parameters\n"
         f"{totals.cycles:,} cycles = {fmt_si(totals.seconds, 's')}, {100 * totals.utilization:.1f} % utilisation, "
         f"{energy_text(totals)}, {fmt_bytes(dram)} DRAM traffic\n"
+        f"{bought_text(report)}"
         f"written to {folder}: report.html, report.json, layers.csv, summary.md, figures (PNG, SVG)\n"
         f"all views: accelsim plot {folder}"
     )
@@ -160,6 +211,7 @@ def verify(
     batch: Batch = "1",
     seed: Annotated[str, typer.Option("--seed", metavar="N", help="Seed of the random weights and inputs.")] = "0",
     objective: Objective = Goal.edp,
+    schedule: Scheduled = Schedule.network,
     input_shape: InputShape = NONE,
     gemm: Gemm = False,
     json: Json = "",
@@ -179,8 +231,8 @@ def verify(
                 say(_proof_line(proof))
 
         proof = api.verify(
-            arch, model, batch=images, seed=number, objective=objective.value, input_shapes=shapes, gemm=gemm,
-            on_layer=report,
+            arch, model, batch=images, seed=number, objective=objective.value, schedule=schedule.value,
+            input_shapes=shapes, gemm=gemm, on_layer=report,
         )  # fmt: skip
     _finish_verify(proof, as_json)
 

@@ -27,6 +27,13 @@ class Goal(StrEnum):
     latency = "latency"
 
 
+class Schedule(StrEnum):
+    """How layers follow each other."""
+
+    network = "network"
+    layerwise = "layerwise"
+
+
 Arch = Annotated[
     str, typer.Option("--arch", "-a", help="Machine: a name of `accelsim archs`, a YAML file, or a SCALE-Sim .cfg.")
 ]
@@ -52,6 +59,10 @@ NONE: list[str] = []
 Gemm = Annotated[bool, typer.Option("--gemm", help="Rows of a SCALE-Sim .csv are products (name, M, N, K).")]
 Batch = Annotated[str, typer.Option("--batch", "-b", metavar="N", help="Images at once.")]
 Json = Annotated[str, typer.Option("--json", help="`-` prints one JSON object to stdout instead of text.")]
+Scheduled = Annotated[
+    Schedule,
+    typer.Option("--schedule", help="network: activations stay on chip, layers overlap; layerwise: neither."),
+]
 Objective = Annotated[Goal, typer.Option("--objective", help="What the mapper minimises.")]
 
 

@@ -172,11 +172,11 @@ def _plans(work: LayerGraph, machine: Accelerator, layer: str, objective: Litera
 ):  # fmt: skip
     """Plans of one layer, or of all; the rest of the network is planned only if it decides what stays on chip."""
     from accelsim.plan import Options, plan_layer, plan_network
-    from accelsim.residency import residency
+    from accelsim.residency import weight_residency
 
     nodes = [work.node(layer)] if layer else list(work.layers)
-    options = Options(objective)
-    if residency(work, machine):
+    options = Options(objective, schedule="layerwise")
+    if weight_residency(work, machine):
         plans = {plan.node.name: plan for plan in plan_network(work, machine, options)}
         return [plans[node.name] for node in nodes]
     cache: dict[tuple[Any, ...], Any] = {}

@@ -121,23 +121,25 @@ def array_traffic(counts: Iterable[LinkCount], arch: Accelerator, macs: int, zer
 
 
 def vector_traffic(
-    arch: Accelerator, memory: str, in_words: int, param_words: int, out_words: int, read_words: int | None = None
-) -> LevelTraffic:
-    """Bits per level of work on the vector unit: every word comes from DRAM through `memory` and goes back.
+    arch: Accelerator, memory: str, in_words: int, param_words: int, out_words: int, read_words: int,
+    stored_words: int,
+) -> LevelTraffic:  # fmt: skip
+    """Bits per level of work on the vector unit: words come from DRAM through `memory` and go back.
 
-    `read_words` is what the unit reads from `memory` if that is more than `in_words` (overlapping windows).
+    Args:
+        in_words: words that come from DRAM; what is on chip already does not. read_words: words the unit reads from
+            `memory`. out_words: words it writes there, of which `stored_words` go to DRAM.
     """
     bits_in, bits_out = arch.precision.input_bits, arch.precision.output_bits
     table: LevelTraffic = {}
-    reads = in_words if read_words is None else read_words
     add_flow(table, "DRAM", "Inputs", Flow(read_bits=in_words * bits_in))
-    add_flow(table, memory, "Inputs", Flow(reads * bits_in, in_words * bits_in))
+    add_flow(table, memory, "Inputs", Flow(read_words * bits_in, in_words * bits_in))
     if param_words:
         bits = arch.precision.weight_bits
         add_flow(table, "DRAM", "Weights", Flow(read_bits=param_words * bits))
         add_flow(table, memory, "Weights", Flow(param_words * bits, param_words * bits))
-    add_flow(table, "DRAM", "Outputs", Flow(write_bits=out_words * bits_out))
-    add_flow(table, memory, "Outputs", Flow(out_words * bits_out, out_words * bits_out))
+    add_flow(table, "DRAM", "Outputs", Flow(write_bits=stored_words * bits_out))
+    add_flow(table, memory, "Outputs", Flow(stored_words * bits_out, out_words * bits_out))
     return table
 
 

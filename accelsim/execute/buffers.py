@@ -71,15 +71,17 @@ class Buffer:
         self._capacity, self._reuse, self._whole = capacity_words, reuse, whole_words
         self._indices: list[Index] | None = None
         self._values: Array = np.zeros(0)
+        self._resident = False
 
     def preload(self, indices: list[Index]) -> None:
-        """Hold the product of `indices` from before the problem began: nothing is moved."""
-        if int(np.prod([i.size for i in indices])) > self._capacity:
-            raise CheckFailed(f"{self._link}: a resident tensor does not fit {self._capacity} words")
-        self._indices, self._values = indices, self._parent.take(indices)
+        """Hold the product of `indices` in a region of its own, from before the problem began and to its end."""
+        self._indices, self._values, self._resident = indices, self._parent.take(indices), True
 
     def fill(self, indices: list[Index]) -> None:
-        """Hold exactly the product of `indices`, fetching from the parent what is missing."""
+        """Hold exactly the product of `indices`, fetching from the parent what is missing; of a resident tensor,
+        nothing is."""
+        if self._resident:
+            return
         size = int(np.prod([i.size for i in indices]))
         if max(size, self._whole if size else 0) > self._capacity:
             raise CheckFailed(f"{self._link}: a tile of {size} words does not fit {self._capacity}")
@@ -143,6 +145,7 @@ class PsumBuffer:
     Args:
         capacity_words: most words it may hold; more is a failed check.
         read_first: count a read for words that were never visited too (the Eyeriss chip reads on every visit).
+        stays: finished words stay in this memory, in a region of their own.
     """
 
     def __init__(
@@ -152,9 +155,10 @@ class PsumBuffer:
         moves: Moves,
         capacity_words: int,
         read_first: bool = False,
+        stays: bool = False,
     ) -> None:
         self._parent, self._link, self._moves = parent, link, moves
-        self._capacity, self._read_first = capacity_words, read_first
+        self._capacity, self._read_first, self._stays = capacity_words, read_first, stays
         self.box: Box | None = None
         self.values: Array = np.zeros(0)
         self.missing: NDArray[np.int64] = np.zeros(0, np.int64)
@@ -196,6 +200,6 @@ class PsumBuffer:
         self._parent.missing[at] = self.missing
         self._parent.visited[at] = True
         done = int((self.missing == 0).sum())
-        self._moves.add(self._moves.final_writes, self._link, done)
+        self._moves.add(self._moves.final_writes, self._link, 0 if self._stays else done)
         self._moves.add(self._moves.psum_writes, self._link, self.missing.size - done)
         self.box = None

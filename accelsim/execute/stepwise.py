@@ -48,7 +48,8 @@ class _Machine:
         store: PsumStore | PsumBuffer = self.result
         for point in self.chains["Outputs"][:-1]:
             size = tile_words(problem.output, mapping.tile_extents(point.position))
-            store = PsumBuffer(store, ("Outputs", point.parent, point.memory), self.moves, size)
+            stays = point.parent == "DRAM" and "Outputs" in mapping.resident
+            store = PsumBuffer(store, ("Outputs", point.parent, point.memory), self.moves, size, stays=stays)
             self.psums.append((point, store))
         self.places = list(product(*(range(digit.trips) for digit in mapping.digits)))
         self.held: dict[tuple[str, tuple[int, ...]], Words] = {}

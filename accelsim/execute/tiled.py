@@ -107,7 +107,8 @@ class _Layer:
         found = []
         for point in self.chains["Outputs"][:-1]:
             link = ("Outputs", point.parent, point.memory)
-            parent = PsumBuffer(parent, link, self.moves, self._words(operand, point))
+            stays = point.parent == "DRAM" and operand.name in self.mapping.resident
+            parent = PsumBuffer(parent, link, self.moves, self._words(operand, point), stays=stays)
             found.append((point, parent))
         return found
 

@@ -71,6 +71,9 @@ def run_pool(
     words = tile_words(operand, mapping.tile_extents(point.position))
     source = Dram(x.values.reshape([axis.size for axis in operand.axes]))
     buffer = Buffer(source, ("Inputs", "DRAM", point.memory), moves, words, rules.halo_reuse)
+    if "Inputs" in mapping.resident:
+        buffer.preload(stored_indices(operand, {d: (0, bound) for d, bound in problem.bounds}))
+    stored = 0 if "Outputs" in mapping.resident else 1
     result = np.zeros([axis.size for axis in problem.output.axes if axis.dims != ("M",)])
     for start in steps(mapping, point.position):
         ranges = {
@@ -84,5 +87,5 @@ def run_pool(
         box = tuple(slice(ranges[d][0], ranges[d][0] + ranges[d][1]) for d in "NGOPQ")
         result[box] = words_out
         moves.add(moves.final_writes, ("Outputs", point.memory, "PE"), words_out.size)
-        moves.add(moves.final_writes, ("Outputs", "DRAM", point.memory), words_out.size)
+        moves.add(moves.final_writes, ("Outputs", "DRAM", point.memory), stored * words_out.size)
     return result.reshape(node.shape), moves

@@ -154,7 +154,7 @@ class LayerModel(_Model):
     spatial: Spatial | None = Field(default=None)
     pe: Level | None = Field(default=None)
     dataflow: Dataflow | None = None
-    resident: list[Literal["Inputs", "Weights"]] = []
+    resident: list[Literal["Inputs", "Weights", "Outputs"]] = []
 
 
 class FileModel(_Model):

@@ -20,7 +20,7 @@ loops there) and an order, or is left out and then free::
     stream: {Q: 56}
     pe: {M: "<= 16"}
 
-`resident: [Weights]` says what is there before the problem begins; it belongs to a mapping and restricts nothing.
+`resident: [Weights]` says what lives in a region beside the tiles; it belongs to a mapping and restricts nothing.
 """
 
 from __future__ import annotations

@@ -164,6 +164,7 @@ def parse_report(text: str, name: str) -> RunReport:
         results=layers,
         verification=_plain(top.get("verification")),
         energy_model=_plain(top.get("energy_model")),
+        schedule=_plain(top.get("schedule")),
         area_mm2=_plain(top.get("area_mm2")) if top.has("area_mm2") else None,
     )
 

@@ -102,7 +102,7 @@ def map_problem(
         MappingError: no tile fits; the message says which memory needs how much for which operand.
     """
     if problem.op != "mac":
-        return _map_pool(problem, arch)
+        return _map_pool(problem, arch, resident)
     most = min(max_evaluations, NO_LIMIT)
     request = Request(problem, arch, objective, post_ops, limit, imperfect, most, whole, resident)
     known = library.get(request) if library is not None else None
@@ -131,7 +131,7 @@ def _searched(request: Request) -> Mapped:
     return replace(judge.best, search=replace(found, best=(), simulated=judge.simulated))
 
 
-def _map_pool(problem: Problem, arch: Accelerator) -> Mapped:
+def _map_pool(problem: Problem, arch: Accelerator, resident: frozenset[str]) -> Mapped:
     """Pooling: the largest tile of channels, then rows, that fits; windows stream inside."""
     memory = vector_memory(arch)
     bound = problem.bound
@@ -145,7 +145,7 @@ def _map_pool(problem: Problem, arch: Accelerator) -> Mapped:
             if min(tile.get(d, bound[d]), bound[d]) > 1
         )
         levels = (TileLevel("DRAM", outer), *(TileLevel(m.name, ()) for m in arch.memories))
-        mapping = Mapping(problem, arch.array.dataflow, levels, inner)
+        mapping = Mapping(problem, arch.array.dataflow, levels, inner, resident=resident)
         wrong = problems_with(mapping, arch)
         if not wrong:
             return evaluate(mapping, arch)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 from accelsim.arch import Accelerator
 from accelsim.errors import MappingError
@@ -20,6 +21,8 @@ class VectorJob:
 
     Attributes:
         kept_words: of `in_words`, those that every piece needs: loaded first and kept (scales, offsets, regions).
+        here_words, kept_here: of the other and of these, those that are on chip before the work begins.
+        stays: the results stay on chip.
         reads: words read on chip if that is not `in_words` (a gather reads words more than once).
     """
 
@@ -31,6 +34,24 @@ class VectorJob:
     rows: int
     kept_words: int = 0
     reads: int | None = None
+    here_words: int = 0
+    kept_here: int = 0
+    stays: bool = False
+
+    @property
+    def loaded_words(self) -> int:
+        """Words that come from DRAM piece by piece."""
+        return self.in_words - self.kept_words - self.here_words
+
+    @property
+    def kept_loaded(self) -> int:
+        """Words that come from DRAM first and are kept."""
+        return self.kept_words - self.kept_here
+
+    @property
+    def stored_words(self) -> int:
+        """Words that go to DRAM."""
+        return 0 if self.stays else self.out_words
 
 
 def chunk_count(job: VectorJob, arch: Accelerator) -> int:
@@ -42,9 +63,9 @@ def chunk_count(job: VectorJob, arch: Accelerator) -> int:
     memory = vector_memory(arch)
     depth = {h.operand: h.depth for h in memory.holds}
     precision = arch.precision
-    tensors = depth["Inputs"] * (job.in_words - job.kept_words) * precision.input_bits
-    tensors += depth["Outputs"] * job.out_words * precision.output_bits
-    kept = job.param_words * precision.weight_bits + job.kept_words * precision.input_bits
+    tensors = depth["Inputs"] * job.loaded_words * precision.input_bits
+    tensors += depth["Outputs"] * job.stored_words * precision.output_bits
+    kept = job.param_words * precision.weight_bits + job.kept_loaded * precision.input_bits
     room = memory.capacity_bits - kept
     least = -(-tensors // room) if room > 0 else job.rows + 1
     if least > job.rows or -(-tensors // job.rows) > room:
@@ -63,3 +84,20 @@ def chunk_bounds(job: VectorJob, chunks: int, words: int) -> list[int]:
     """Words up to the end of every chunk, beginning with 0."""
     ends = [job.rows * k // chunks for k in range(chunks + 1)]
     return [words * end // job.rows for end in ends]
+
+
+def chunk_room(job: VectorJob, arch: Accelerator) -> list[tuple[str, int, int]]:
+    """(operand, bits of the largest piece, pieces at once) that the work keeps in its memory."""
+    chunks, precision = chunk_count(job, arch), arch.precision
+    depth = {h.operand: h.depth for h in vector_memory(arch).holds}
+
+    def largest(words: int) -> int:
+        ends = chunk_bounds(job, chunks, words)
+        return max(b - a for a, b in pairwise(ends))
+
+    kept = job.param_words * precision.weight_bits + job.kept_loaded * precision.input_bits
+    return [
+        ("Inputs", largest(job.loaded_words) * precision.input_bits, depth["Inputs"]),
+        ("Outputs", largest(job.stored_words) * precision.output_bits, depth["Outputs"]),
+        ("Weights", kept, 1),
+    ]

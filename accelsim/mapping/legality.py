@@ -41,13 +41,15 @@ def tile_words(operand: Operand, extents: dict[str, int]) -> int:
 
 
 def uses(mapping: Mapping, arch: Accelerator, memory: MemoryLevel) -> tuple[TileUse, ...]:
-    """Space every operand of the mapping takes in a memory."""
+    """Space the tiles of every operand take in a memory; a resident operand is not kept by tiles there."""
     found = []
     for operand in mapping.problem.operands:
         chain = points(mapping, arch, operand)
         for index, point in enumerate(chain):
             hold = memory.hold(operand.name)
             if point.memory != memory.name or hold is None:
+                continue
+            if index == 0 and operand.role != "output" and operand.name in mapping.resident:
                 continue
             words = point.whole_words or tile_words(operand, mapping.tile_extents(point.position))
             if operand.role == "output":
@@ -71,16 +73,13 @@ def _output_width(mapping: Mapping, arch: Accelerator, memory: MemoryLevel, inne
 
 
 def _residency(mapping: Mapping, arch: Accelerator) -> list[str]:
-    """A resident operand must stay whole in its outermost memory."""
+    """A resident operand needs a memory that can keep it whole."""
     wrong = []
     for operand in mapping.problem.operands:
-        if operand.name not in mapping.resident:
-            continue
-        point = points(mapping, arch, operand)[0]
-        if operand.role == "output" or point.memory == "PE" or point.whole_words:
-            wrong.append(f"{operand.name} cannot be resident: no memory keeps it whole")
-        elif any(loop.dim in operand.dims for loop in mapping.temporal[: point.position]):
-            wrong.append(f"{operand.name} is resident but loops outside {point.memory} cut it")
+        if operand.name in mapping.resident:
+            point = points(mapping, arch, operand)[0]
+            if point.memory == "PE" or not arch.memory(point.memory).keeps(operand.name):
+                wrong.append(f"{operand.name} cannot be resident: no memory keeps it whole")
     return wrong
 
 

@@ -64,18 +64,18 @@ def _words(loops: tuple[Loop, ...]) -> list[str]:
 def level_line(mapping: Mapping, arch: Accelerator, name: str) -> str:
     """What a memory holds while the loops below its line run; a memory that holds nothing says so.
 
-    An operand that is there before the problem begins is `resident` in its outermost memory.
+    An operand that has a region of its own beside the tiles is `resident` in its outermost memory.
     """
     if name == "DRAM":
         return f"DRAM: {', '.join(operand.name for operand in mapping.problem.operands)}"
     memory = arch.memory(name)
-    held = []
     used = uses(mapping, arch, memory)
+    here = {o.name for o in mapping.problem.operands if points(mapping, arch, o)[0].memory == name} & mapping.resident
+    held = [f"resident {operand}" for operand in sorted(here - {use.operand for use in used})]
     for use in used:
-        outermost = points(mapping, arch, mapping.problem.operand(use.operand))[0].memory == name
-        resident = "resident " if outermost and use.operand in mapping.resident else ""
+        resident = "resident " if use.operand in here else ""
         held.append(f"{resident}{use.operand} {use.depth} x {amount(use.tile_words * use.word_bits)} B")
-    if not used:
+    if not held:
         return f"{name}: {EMPTY}"
     return f"{name}: {', '.join(held)} = {amount(sum(u.bits for u in used))} of {memory.capacity_bits // 8} B"
 

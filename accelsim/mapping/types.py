@@ -87,7 +87,9 @@ class Mapping:
         stream: temporal loops inside an array pass.
         spatial: loops across the array.
         pe: loops inside one PE.
-        resident: operands whose whole tensor is in its outermost memory before the problem begins.
+        resident: operands with a region of their own, beside the tiles, in their outermost memory: Inputs and Weights
+            are there before the problem begins, finished Outputs stay there. None of their words cross the DRAM link
+            (unfinished psums do).
     """
 
     problem: Problem

@@ -86,11 +86,11 @@ class Plots:
 
 
 @dataclass(frozen=True)
-class Run(RunReport):
+class Report(RunReport):
     """A report with its views: `layers` is a pandas table, `plot` draws, a notebook shows it as a page."""
 
     @classmethod
-    def of(cls, report: RunReport) -> Run:
+    def of(cls, report: RunReport) -> Report:
         """The report with its views."""
         return cls(**{f.name: getattr(report, f.name) for f in fields(RunReport)})
 

@@ -12,21 +12,33 @@ from accelsim.arch.encoding import DENSE, Zeros, stored_bits
 from accelsim.mapping import Mapping, Rules, rules_of
 from accelsim.sim.layout import Regions, tile_places
 from accelsim.sim.passes import Ints, LinkFlow, Passes, link_flows, tiles_visited, unique_rows
-from accelsim.sim.stream import Breakdown, Segment, Stream, Transfer, channel_order
+from accelsim.sim.stream import KINDS, OPERANDS, Breakdown, Stream, channel_order, work_table
 from accelsim.timing import PassShape, pass_time
 from accelsim.traffic import Factors
+
+
+@dataclass(frozen=True, eq=False)
+class Visits:
+    """The tiles of an operand that one memory keeps for DRAM, `depth` at a time: the last segment of each visit."""
+
+    operand: str
+    memory: str
+    depth: int
+    finish: Ints
 
 
 @dataclass(frozen=True)
 class Simulated:
     """A stream and the words its passes move over the on-chip links, for comparison with `traffic`.
 
-    `carried[(operand, parent, child)]` is (words down, unfinished words up, finished words up).
+    `carried[(operand, parent, child)]` is (words down, unfinished words up, finished words up). `visits` tells how long
+    tiles stay in the memories that DRAM fills.
     """
 
     stream: Stream
     carried: dict[tuple[str, str, str], tuple[int, int, int]]
     passes: int
+    visits: tuple[Visits, ...] = ()
 
 
 def _flow(flows: list[LinkFlow], operand: str, child: str) -> LinkFlow:
@@ -131,17 +143,14 @@ def _port_cycles(flows: list[LinkFlow], arch: Accelerator, load: Ints, overlap: 
     return first, stream
 
 
-def _segments(heads: Ints, load: Ints, stream: Ints, drain: Ints, overlap: bool) -> tuple[Segment, ...]:
-    """Merge the passes between `heads` (first pass of every segment); a drain ends when all have drained."""
+def _segments(heads: Ints, load: Ints, stream: Ints, drain: Ints, overlap: bool) -> Ints:
+    """The table of segments: passes between `heads` (the first of each) merge; a drain ends when all have drained."""
     gap = np.maximum(stream[:-1], load[1:]) if overlap else stream[:-1] + drain[:-1] + load[1:]
     elapsed = np.concatenate([np.zeros(1, np.int64), np.cumsum(gap)])
     tails = np.append(heads[1:] - 1, load.size - 1)
     last = elapsed[tails] + stream[tails]
     drains = np.maximum.reduceat(elapsed + stream + drain, heads) - last
-    return tuple(
-        Segment(int(load[a]), int(elapsed[b] - elapsed[a]), int(stream[b]), int(left))
-        for a, b, left in zip(heads, tails, drains, strict=True)
-    )
+    return work_table(load[heads], elapsed[tails] - elapsed[heads], stream[tails], drains, overlap)
 
 
 def _coded(words: Ints, arch: Accelerator, width: int, zeros_ppm: int) -> Ints:
@@ -166,56 +175,59 @@ def _dram_bits(flow: LinkFlow, arch: Accelerator, firsts: NDArray[np.intp], zero
     return loads, stores
 
 
-def _addresses(passes: Passes, flow: LinkFlow, arch: Accelerator, regions: Regions, most: Ints) -> list[int]:
+def _addresses(passes: Passes, flow: LinkFlow, arch: Accelerator, regions: Regions, most: Ints) -> Ints:
     """DRAM address of every tile visited, if the machine's DRAM asks; `most` is each visit's largest transfer."""
     if arch.dram.timing is None:
-        return [0] * most.size
+        return np.zeros(most.size, np.int64)
     tiles = tiles_visited(passes, flow.operand, flow.point.position, np.flatnonzero(flow.changed))
     places, size = tile_places(tiles, most)
-    base = regions.take(size)
-    return [base + int(place) for place in places]
+    found: Ints = regions.take(size) + places
+    return found
+
+
+def _later(values: Ints, steps: int, beyond: int) -> Ints:
+    """Per visit, the value `steps` visits later (earlier if negative), `beyond` past the ends."""
+    found = np.full(values.size, beyond, np.int64)
+    if abs(steps) < values.size:
+        found[max(0, -steps) : values.size - max(0, steps)] = values[max(0, steps) : values.size + min(0, steps)]
+    return found
 
 
 def _transfers(
     passes: Passes, flow: LinkFlow, arch: Accelerator, segment: Ints, overlap: bool, regions: Regions,
     zeros: Zeros,
-) -> list[Transfer]:  # fmt: skip
-    """Loads and stores of one operand's tiles."""
+) -> tuple[Ints, Visits]:  # fmt: skip
+    """Loads and stores of one operand's tiles, as rows of `Stream.moves`, and the room they take."""
     hold = arch.memory(flow.point.memory).hold(flow.operand.name)
     depth = 1 if hold is None else hold.depth
     firsts = np.flatnonzero(flow.changed)
     lasts = np.append(firsts[1:] - 1, flow.tile.size - 1)
     begin, finish = segment[firsts], segment[lasts]
     loads, stores = _dram_bits(flow, arch, firsts, zeros)
-    count, number = firsts.size, int(segment[-1]) + 1
-    gates = not overlap or flow.operand.name == arch.array.preloaded
-    revisit = _next_visit(flow, firsts)
+    number = int(segment[-1]) + 1
+    freed, wanted = _later(finish, -depth, -1), _later(begin, depth, number)
+    if flow.operand.role == "output" and flow.identity.size:
+        following, before = _next_visit(flow.identity[firsts])
+        freed = np.maximum(freed, np.append(finish, -1)[before])
+        wanted = np.minimum(wanted, np.append(begin, number)[following])
     home = _addresses(passes, flow, arch, regions, np.maximum(loads, stores))
-    found = []
-    for k in range(count):
-        if loads[k]:
-            freed = int(finish[k - depth]) if k >= depth else -1
-            if flow.operand.role == "output" and revisit[1][k] >= 0:
-                freed = max(freed, int(finish[revisit[1][k]]))
-            found.append(Transfer("load", flow.operand.name, int(loads[k]), freed, int(begin[k]), gates, home[k]))
-        if stores[k]:
-            wanted = min(int(begin[j]) if j < count else number for j in (k + depth, int(revisit[0][k])))
-            bits, done = int(stores[k]), int(finish[k])
-            found.append(Transfer("store", flow.operand.name, bits, done, wanted, gates, home[k]))
-    return found
+    gates = int(not overlap or flow.operand.name == arch.array.preloaded)
+    operand = OPERANDS.index(flow.operand.name)
+    rows = []
+    for kind, bits, ready, needed in (("load", loads, freed, begin), ("store", stores, finish, wanted)):
+        named = [np.full(bits.size, n, np.int64) for n in (KINDS.index(kind), operand, gates)]
+        table = np.stack([*named[:2], bits, ready, needed, named[2], home], axis=1)
+        rows.append(table[bits > 0])
+    return np.concatenate(rows), Visits(flow.operand.name, flow.point.memory, depth, finish)
 
 
-def _next_visit(flow: LinkFlow, firsts: NDArray[np.intp]) -> tuple[list[int], list[int]]:
-    """Per tile: the next and the previous visit to the same output words (count and -1 if there is none)."""
-    count = firsts.size
-    if flow.operand.role != "output" or flow.identity.size == 0:
-        return [count] * count, [-1] * count
-    following, before, last = [count] * count, [-1] * count, dict[int, int]()
-    for k, name in enumerate(flow.identity[firsts].tolist()):
-        if name in last:
-            before[k] = last[name]
-            following[last[name]] = k
-        last[name] = k
+def _next_visit(names: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Per visit: the next and the previous visit to the same output words (count and -1 if there is none)."""
+    order = np.argsort(names, kind="stable")
+    same = names[order[1:]] == names[order[:-1]]
+    following, before = np.full(names.size, names.size, np.intp), np.full(names.size, -1, np.intp)
+    following[order[:-1][same]] = order[1:][same]
+    before[order[1:][same]] = order[:-1][same]
     return following, before
 
 
@@ -242,13 +254,14 @@ def build_stream(
     heads = np.flatnonzero(edges)
     segment = np.cumsum(edges) - 1
     regions = Regions(arch.dram)
-    transfers = [t for flow in fed for t in _transfers(passes, flow, arch, segment, overlap, regions, zeros)]
+    moved = [_transfers(passes, flow, arch, segment, overlap, regions, zeros) for flow in fed]
+    moves = channel_order(np.concatenate([rows for rows, _ in moved]))
     breakdown = Breakdown(int(ideal.sum()), int((stretched - ideal).sum()))
-    built = Stream(_segments(heads, load, stretched, drain, overlap), channel_order(transfers), overlap, breakdown)
+    built = Stream(_segments(heads, load, stretched, drain, overlap), moves, breakdown)
     carried = {
         (f.operand.name, f.point.parent, f.point.memory): (
             int(f.down.sum()), int(f.up_psum.sum()), int(f.up_final.sum()),
         )
         for f in flows
     }  # fmt: skip
-    return Simulated(built, carried, passes.count)
+    return Simulated(built, carried, passes.count, tuple(visits for _, visits in moved))

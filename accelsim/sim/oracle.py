@@ -6,11 +6,12 @@ from collections import defaultdict
 from collections.abc import Generator
 from typing import Any
 
+import numpy as np
 import simpy
 
 from accelsim.arch import Dram
 from accelsim.sim.port import open_port
-from accelsim.sim.stream import Outcome, Segment, Stream, Transfer
+from accelsim.sim.stream import CAUSES, Outcome, Segment, Stream, Transfer
 
 Process = Generator[simpy.Event, Any, None]
 
@@ -23,15 +24,13 @@ class _Machine:
         self.stream, self.latency, self.port = stream, dram.latency_cycles, open_port(dram, clock_hz)
         count = len(stream.segments)
         self.ended = [self.env.event() for _ in range(count)]
-        self.loader_free = [self.env.event() for _ in range(count)]
-        self.slot_free = [self.env.event() for _ in range(count)]
+        self.last_began = [self.env.event() for _ in range(count)]
+        self.streamed = [self.env.event() for _ in range(count)]
         self.done = [self.env.event() for _ in stream.transfers]
         self.completion: dict[int, int] = {}
-        self.slot_opened = [0] * count
-        self.starts = [0] * count
-        self.ends = [0] * count
+        self.times = np.zeros((count, 3), np.int64)
+        self.waits, self.causes = np.zeros((count, 2), np.int64), np.zeros((count, 2), np.int64)
         self.spans: list[tuple[int, int]] = []
-        self.stalls: dict[str, int] = defaultdict(int)
         self.moved: dict[str, dict[str, int]] = {"load": defaultdict(int), "store": defaultdict(int)}
         self.busy = 0
         self.data_in_dram = 0
@@ -70,13 +69,13 @@ class _Machine:
     def wait(self, indices: list[int]) -> Process:
         yield self.env.all_of([self.done[i] for i in indices])
 
-    def charge(self, indices: list[int], since: int, wait: int) -> None:
+    def charge(self, number: int, column: int, indices: list[int], since: int, wait: int) -> None:
         """Charge `wait` cycles to the transfer that completed last, if any completed after `since`."""
         late = [i for i in indices if self.completion[i] > since]
         if wait > 0 and late:
             last = max(self.completion[i] for i in late)
             cause = self.stream.transfers[min(i for i in late if self.completion[i] == last)].cause
-            self.stalls[cause] += wait
+            self.waits[number, column], self.causes[number, column] = wait, CAUSES.index(cause)
 
     def array(self, number: int, segment: Segment) -> Process:
         """One segment: load phase, stream, drain."""
@@ -85,39 +84,28 @@ class _Machine:
         early = [i for i in needs if self.stream.transfers[i].gates_load]
         late = [i for i in needs if not self.stream.transfers[i].gates_load]
         if before >= 0:
-            yield self.loader_free[before]
+            yield self.last_began[before] if segment.ahead else self.ended[before]
         loader = self.now()
         yield env.process(self.wait(early))
-        self.starts[number] = self.now()
+        self.times[number, 0] = self.now()
         yield env.timeout(segment.load)
+        slot = 0
         if before >= 0:
-            yield self.slot_free[before]
-        slot = self.slot_times(before)
-        self.charge(early, loader, self.now() - max(loader + segment.load, slot))
+            slot = int((yield self.ended[before] if segment.apart else self.streamed[before]))
+        self.charge(number, 0, early, loader, self.now() - max(loader + segment.load, slot))
         ready = self.now()
         yield env.process(self.wait(late))
-        self.charge(late, ready, self.now() - ready)
+        self.charge(number, 1, late, ready, self.now() - ready)
+        self.times[number, 1] = self.now()
         yield env.timeout(segment.body)
-        if self.stream.overlap:
-            self.loader_free[number].succeed()
+        self.last_began[number].succeed()
         yield env.timeout(segment.stream)
-        if self.stream.overlap:
-            self.open_slot(number)
+        self.streamed[number].succeed(self.now())
         yield env.timeout(segment.drain)
         if before >= 0:
             yield self.ended[before]
-        self.ends[number] = self.now()
-        self.ended[number].succeed()
-        if not self.stream.overlap:
-            self.loader_free[number].succeed()
-            self.open_slot(number)
-
-    def open_slot(self, number: int) -> None:
-        self.slot_opened[number] = self.now()
-        self.slot_free[number].succeed()
-
-    def slot_times(self, before: int) -> int:
-        return self.slot_opened[before] if before >= 0 else 0
+        self.times[number, 2] = self.now()
+        self.ended[number].succeed(self.now())
 
 
 def run(stream: Stream, dram: Dram, clock_hz: int) -> Outcome:
@@ -127,13 +115,10 @@ def run(stream: Stream, dram: Dram, clock_hz: int) -> Outcome:
     for number, segment in enumerate(stream.segments):
         machine.env.process(machine.array(number, segment))
     machine.env.run()
-    end = max(machine.ends, default=0)
+    end = int(machine.times[:, 2].max(initial=0))
     makespan = max(end, machine.data_in_dram)
-    if makespan > end:
-        machine.stalls["final_drain"] += makespan - end
     return Outcome(
-        makespan, tuple(machine.starts), tuple(machine.ends), tuple(machine.spans),
-        tuple(sorted(machine.stalls.items())), machine.busy,
-        tuple(sorted(machine.moved["load"].items())), tuple(sorted(machine.moved["store"].items())),
-        machine.port.finish(makespan),
+        makespan, machine.times, np.array(machine.spans, np.int64).reshape(-1, 2), machine.waits, machine.causes,
+        makespan - end, machine.busy, tuple(sorted(machine.moved["load"].items())),
+        tuple(sorted(machine.moved["store"].items())), machine.port.finish(makespan),
     )  # fmt: skip

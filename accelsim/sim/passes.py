@@ -279,7 +279,8 @@ def tiles_visited(passes: Passes, operand: Operand, position: int, where: NDArra
 def link_flow(passes: Passes, operand: Operand, point: Point, rules: Rules, factors: Factors) -> LinkFlow:
     """Words of one operand over one link in every pass."""
     words, first, kept = _arrivals(passes, operand, point, rules, factors)
-    if point.parent == "DRAM" and operand.name in passes.mapping.resident:
+    resident = point.parent == "DRAM" and operand.name in passes.mapping.resident
+    if resident and operand.role != "output":
         words, first = words * 0, first * 0
     columns = _visited(passes, operand, point.position)
     changed = _changes(passes, columns)
@@ -296,7 +297,7 @@ def link_flow(passes: Passes, operand: Operand, point: Point, rules: Rules, fact
         down = words
     else:
         down = words - np.where(_seen_first(which), distinct, 0)
-    return LinkFlow(operand, point, down, leaving - final, final, changed, tile, first, which)
+    return LinkFlow(operand, point, down, leaving - final, final * (not resident), changed, tile, first, which)
 
 
 def _distinct(passes: Passes, operand: Operand, position: int) -> Ints:

@@ -2,91 +2,113 @@
 
 Because the channel serves transfers in program order and a transfer waits only for segments before the ones that need
 it, every time is the maximum of times already known: the stream's event times follow in one sweep without a queue.
+With the simple DRAM the sweep is compiled (`sim.sweep`); a DRAM by commands is asked transfer by transfer.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
+from typing import Literal
+
+import numpy as np
 
 from accelsim.arch import Dram
-from accelsim.sim.port import open_port
-from accelsim.sim.stream import Outcome, Stream, Transfer
+from accelsim.sim.port import Port, open_port
+from accelsim.sim.stream import GATES, KIND, KINDS, NEEDED, OPERANDS, READY, Ints, Outcome, Stream, moved_bits
 
-
-def _sums(transfers: tuple[Transfer, ...], kind: str) -> tuple[tuple[str, int], ...]:
-    found: dict[str, int] = defaultdict(int)
-    for transfer in transfers:
-        if transfer.kind == kind:
-            found[transfer.operand] += transfer.bits
-    return tuple(sorted(found.items()))
+Engine = Literal["compiled", "python"]
+FEW = 64  # a sweep over so few items takes less time than loading compiled code
+LOADS = KINDS.index("load")
 
 
 class _Channel:
     """Serves transfers in order as the ends of segments become known."""
 
-    def __init__(self, stream: Stream, dram: Dram, clock_hz: int) -> None:
-        self.transfers = stream.transfers
+    def __init__(self, stream: Stream, dram: Dram, port: Port) -> None:
+        self.transfers, self.rows = stream.transfers, stream.moves.tolist()
         self.spans: list[tuple[int, int]] = []
-        self.free = 0
-        self.busy = 0
-        self.latest_data = 0
-        self._latency = dram.latency_cycles
-        self.port = open_port(dram, clock_hz)
-        self.waits: list[list[tuple[int, int, Transfer]]] = [[] for _ in range(len(stream.segments) + 1)]
+        self.free = self.busy = self.latest_data = 0
+        self._latency, self._port = dram.latency_cycles, port
+        self.waits: list[list[tuple[int, int]]] = [[] for _ in range(len(stream.work) + 1)]
 
     def advance(self, segment: int, end: int) -> None:
         """Serve every transfer that becomes ready with the end of `segment`."""
         index = len(self.spans)
-        while index < len(self.transfers) and self.transfers[index].ready <= segment:
-            transfer = self.transfers[index]
+        while index < len(self.rows) and self.rows[index][READY] <= segment:
             start = max(self.free, end)
-            self.free, left = self.port.serve(start, transfer)
+            self.free, left = self._port.serve(start, self.transfers[index])
             self.busy += self.free - start
             self.spans.append((start, self.free))
             arrival = left + self._latency
             self.latest_data = max(self.latest_data, arrival)
-            done = arrival if transfer.kind == "load" else left
-            self.waits[transfer.needed_by].append((done, index, transfer))
+            done = arrival if self.rows[index][KIND] == LOADS else left
+            self.waits[self.rows[index][NEEDED]].append((done, index))
             index += 1
 
+    def latest(self, segment: int, gates: bool, base: int) -> tuple[int, int]:
+        """When all transfers that gate the segment's load (or stream) are over, and the cause if after `base`."""
+        time, cause = base, 0
+        for done, index in self.waits[segment]:
+            row = self.rows[index]
+            if bool(row[GATES]) == gates and done > time:
+                time, cause = done, len(OPERANDS) * row[KIND] + row[1]
+        return time, cause
 
-def _latest(waits: list[tuple[int, int, Transfer]], base: int) -> tuple[int, str]:
-    """Time at which all of `waits` are over, and the cause if that is after `base`."""
-    time, cause = base, ""
-    for done, _, transfer in waits:
-        if done > time:
-            time, cause = done, transfer.cause
-    return time, cause
 
-
-def run(stream: Stream, dram: Dram, clock_hz: int) -> Outcome:
-    """Times of every segment and transfer of a stream, by the semantic of `sim.semantics`."""
-    channel = _Channel(stream, dram, clock_hz)
+def _python_sweep(stream: Stream, dram: Dram, port: Port) -> tuple[Ints, Ints, Ints, Ints, int, int]:
+    """(times, spans, waits, causes, latest data, busy), asking the port for every transfer."""
+    channel = _Channel(stream, dram, port)
     channel.advance(-1, 0)
-    stalls: dict[str, int] = defaultdict(int)
-    starts, ends = [], []
-    loader = slot = end = 0
-    for number, segment in enumerate(stream.segments):
-        waits = channel.waits[number]
-        load_start, cause = _latest([w for w in waits if w[2].gates_load], loader)
-        planned = max(loader + segment.load, slot)
-        after_load = max(load_start + segment.load, slot)
-        if after_load > planned:
-            stalls[cause] += after_load - planned
-        begin, cause = _latest([w for w in waits if not w[2].gates_load], after_load)
-        if begin > after_load:
-            stalls[cause] += begin - after_load
-        last = begin + segment.body
-        end = max(end, last + segment.stream + segment.drain)
-        starts.append(load_start)
-        ends.append(end)
-        loader = last if stream.overlap else end
-        slot = last + segment.stream if stream.overlap else end
+    times, waits, causes = [], [], []
+    last = streamed = end = 0
+    for number, (load, body, length, drain, ahead, apart) in enumerate(stream.work.tolist()):
+        loader = last if ahead else end
+        slot = end if apart else streamed
+        load_start, first = channel.latest(number, True, loader)
+        after_load = max(load_start + load, slot)
+        begin, second = channel.latest(number, False, after_load)
+        waits.append((after_load - max(loader + load, slot), begin - after_load))
+        causes.append((first, second))
+        last = begin + body
+        streamed = last + length
+        end = max(end, streamed + drain)
+        times.append((load_start, begin, end))
         channel.advance(number, end)
-    makespan = max(end, channel.latest_data)
-    if makespan > end:
-        stalls["final_drain"] += makespan - end
+    tables = [np.array(rows, np.int64).reshape(-1, w) for rows, w in ((times, 3), (channel.spans, 2))]
+    more = [np.array(rows, np.int64).reshape(-1, 2) for rows in (waits, causes)]
+    return tables[0], tables[1], more[0], more[1], channel.latest_data, channel.busy
+
+
+def _compiled_sweep(stream: Stream, dram: Dram, clock_hz: int) -> tuple[Ints, Ints, Ints, Ints, int, int]:
+    from accelsim.sim.sweep import sweep
+    from accelsim.timing.bound import machine_ratio
+
+    num, den = machine_ratio(clock_hz, dram.bandwidth_bits_per_s)
+    count = len(stream.work)
+    times, waits = np.zeros((count, 3), np.int64), np.zeros((count, 2), np.int64)
+    causes, spans = np.zeros((count, 2), np.int64), np.zeros((len(stream.moves), 2), np.int64)
+    latest, busy = sweep(
+        np.ascontiguousarray(stream.work), np.ascontiguousarray(stream.moves), num, den, dram.latency_cycles, times,
+        spans, waits, causes,
+    )  # fmt: skip
+    return times, spans, waits, causes, int(latest), int(busy)
+
+
+def engine_for(stream: Stream, dram: Dram) -> Engine:
+    """The engine that `run` takes: `compiled`, or `python` for few items and for a DRAM by commands."""
+    simple = dram.timing is None and len(stream.work) + len(stream.moves) > FEW
+    return "compiled" if simple else "python"
+
+
+def run(stream: Stream, dram: Dram, clock_hz: int, engine: Engine | None = None) -> Outcome:
+    """Times of every segment and transfer of a stream, by the semantic of `sim.semantics`."""
+    port = open_port(dram, clock_hz)
+    if (engine or engine_for(stream, dram)) == "compiled":
+        times, spans, waits, causes, latest, busy = _compiled_sweep(stream, dram, clock_hz)
+    else:
+        times, spans, waits, causes, latest, busy = _python_sweep(stream, dram, port)
+    end = int(times[-1, 2]) if len(times) else 0
+    makespan = max(end, latest)
     return Outcome(
-        makespan, tuple(starts), tuple(ends), tuple(channel.spans), tuple(sorted(stalls.items())), channel.busy,
-        _sums(stream.transfers, "load"), _sums(stream.transfers, "store"), channel.port.finish(makespan),
+        makespan, times, spans, waits, causes * (waits > 0), makespan - end, busy, moved_bits(stream.moves, "load"),
+        moved_bits(stream.moves, "store"), port.finish(makespan),
     )  # fmt: skip

@@ -15,9 +15,9 @@ Actors: one DRAM channel fed by one DMA queue, and the array. Time is in integer
    `load` cycles later, once the stream slot is free and the remaining transfers with `needed_by == s` have completed.
    The last stream start is `body` later; the stream slot is free `stream` after that; the segment ends `drain` later,
    and not before the segment in front of it (results leave in order).
-4. The loader is free again at the end of the segment before, or, with stationary double buffering (`overlap`), at
-   the last stream start of the segment before. The stream slot is free at the end of the segment before, or, with
-   `overlap`, when its last stream is over (its drain overlaps the next stream).
+4. The loader is free again at the end of the segment before, or, for a segment that loads `ahead` (stationary double
+   buffering), at the last stream start of the segment before. The stream slot is free when the last stream before is
+   over (its drain overlaps the next stream), or, for a segment that keeps `apart`, at the end of the segment before.
 5. A wait is charged to the transfer that completes last; ties go to the transfer first in channel order. Waits of the
    load phase and of the stream are charged apart. What remains after the last segment is `final_drain`.
 6. The stream ends when all segments have ended and the last store's data are in DRAM.
@@ -26,11 +26,11 @@ Worked example. Latency 2, two loads of 5 cycles, both ready at -1, needed by se
 load 0 holds the channel 0-5, usable at 7; load 1 5-10, usable at 12. Segment 0 runs 7-11 after a wait of 7 cycles;
 segment 1 waits 1 more cycle and runs 12-16.
 
->>> from accelsim.sim.stream import Breakdown, Segment, Stream, Transfer
+>>> from accelsim.sim.stream import Segment, Transfer, stream_of
 >>> from accelsim.sim.recurrence import run
 >>> from accelsim.arch import Dram
 >>> loads = tuple(Transfer("load", "Inputs", 5, -1, s) for s in (0, 1))
->>> stream = Stream((Segment(0, 0, 4, 0),) * 2, loads, False, Breakdown(8, 0))
+>>> stream = stream_of((Segment(0, 0, 4, 0),) * 2, loads)
 >>> outcome = run(stream, Dram("example", 1, 2, 0, 0), clock_hz=1)
 >>> outcome.starts, outcome.ends, outcome.stalls
 ((7, 12), (11, 16), (('dram_read_inputs', 8),))

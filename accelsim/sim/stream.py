@@ -1,18 +1,33 @@
-"""A layer as a stream: array segments, and the DRAM transfers that feed and empty them in program order.
+"""Work as a stream: segments of the array, and the DRAM transfers that feed and empty them in program order.
 
 A *segment* is a run of consecutive passes during which no tile filled from DRAM changes. A *transfer* moves one tile
 (its new part) between DRAM and the first memory that holds the operand. `sim.semantics` is the page that says what
-waits for what; both engines read this structure and nothing else.
+waits for what; all engines read this structure and nothing else. A stream is one layer's work item, or a whole network
+(`sim.network`).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+from functools import cached_property
 from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
 
 from accelsim.arch import Dram
 from accelsim.dram import DramUse
 from accelsim.errors import InputError
+
+Ints = NDArray[np.int64]
+Kind = Literal["load", "store"]
+KINDS: tuple[Kind, Kind] = ("store", "load")
+OPERANDS = ("Inputs", "Outputs", "Weights")
+CAUSES = tuple(f"dram_{verb}_{operand.lower()}" for verb in ("write", "read") for operand in OPERANDS)
+FINAL_DRAIN = "final_drain"
+LOAD, BODY, STREAM, DRAIN, AHEAD, APART = range(6)  # columns of `Stream.work`
+KIND, OPERAND, BITS, READY, NEEDED, GATES, ADDRESS = range(7)  # columns of `Stream.moves`
 
 
 @dataclass(frozen=True)
@@ -30,7 +45,7 @@ class Transfer:
         address: bit of the DRAM at which its data begin; the simple DRAM does not ask.
     """
 
-    kind: Literal["load", "store"]
+    kind: Kind
     operand: str
     bits: int
     ready: int
@@ -41,19 +56,30 @@ class Transfer:
     @property
     def cause(self) -> str:
         """Name under which a wait for this transfer is charged."""
-        return f"dram_{'read' if self.kind == 'load' else 'write'}_{self.operand.lower()}"
+        return CAUSES[len(OPERANDS) * KINDS.index(self.kind) + OPERANDS.index(self.operand)]
+
+    def row(self) -> tuple[int, ...]:
+        """Its row of `Stream.moves`."""
+        place = KINDS.index(self.kind), OPERANDS.index(self.operand)
+        return *place, self.bits, self.ready, self.needed_by, int(self.gates_load), self.address
 
 
 @dataclass(frozen=True)
 class Segment:
     """Passes run back to back: `load` before the first, `body` from the first stream start to the last one's, then
-    `stream` of the last and `drain` until all have ended. With the stream's `overlap` the next segment's load begins
-    at the last stream start."""
+    `stream` of the last and `drain` until all have ended.
+
+    Attributes:
+        ahead: the load may begin at the last stream start of the segment before, not only at its end.
+        apart: the first stream waits for the end of the segment before, not only for the end of its last stream.
+    """
 
     load: int
     body: int
     stream: int
     drain: int
+    ahead: bool = False
+    apart: bool = True
 
     @property
     def total(self) -> int:
@@ -73,34 +99,75 @@ class Breakdown:
     port: int
 
 
-@dataclass(frozen=True)
+def _same(one: object, two: object) -> bool:
+    """Equality, of arrays by their contents."""
+    return np.array_equal(one, two) if isinstance(one, np.ndarray) and isinstance(two, np.ndarray) else one == two
+
+
+@dataclass(frozen=True, eq=False)
 class Stream:
-    """Segments in order and transfers in channel order.
+    """Segments in order and transfers in channel order, as tables.
+
+    Attributes:
+        work: (segments, 6) a row per `Segment`, its fields in order.
+        moves: (transfers, 7) a row per `Transfer`; kind and operand as numbers of `KINDS` and `OPERANDS`.
 
     Raises:
         InputError: a transfer that could wait for itself (its segment needs it before it may start).
     """
 
-    segments: tuple[Segment, ...]
-    transfers: tuple[Transfer, ...]
-    overlap: bool
+    work: Ints
+    moves: Ints
     breakdown: Breakdown
 
     def __post_init__(self) -> None:
-        latest = -1
-        for transfer in self.transfers:
-            if transfer.ready < latest:
-                raise InputError("transfers are not in program order")
-            latest = transfer.ready
-            if transfer.needed_by <= transfer.ready:
-                raise InputError(
-                    f"{transfer.cause}: needed by segment {transfer.needed_by}, ready after {transfer.ready}"
-                )
+        ready, needed = self.moves[:, READY], self.moves[:, NEEDED]
+        if np.any(ready[1:] < ready[:-1]):
+            raise InputError("transfers are not in program order")
+        if np.any(needed <= ready):
+            row = self.transfers[int(np.argmax(needed <= ready))]
+            raise InputError(f"{row.cause}: needed by segment {row.needed_by}, ready after {row.ready}")
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Stream) and all(
+            _same(getattr(self, f.name), getattr(other, f.name)) for f in fields(self)
+        )
+
+    @cached_property
+    def segments(self) -> tuple[Segment, ...]:
+        """The segments as objects."""
+        return tuple(Segment(a, b, c, d, bool(e), bool(f)) for a, b, c, d, e, f in self.work.tolist())
+
+    @cached_property
+    def transfers(self) -> tuple[Transfer, ...]:
+        """The transfers as objects."""
+        return tuple(
+            Transfer(KINDS[kind], OPERANDS[operand], bits, ready, needed, bool(gates), address)
+            for kind, operand, bits, ready, needed, gates, address in self.moves.tolist()
+        )
 
 
-def channel_order(transfers: list[Transfer]) -> tuple[Transfer, ...]:
+def work_table(load: Ints, body: Ints, stream: Ints, drain: Ints, overlap: bool) -> Ints:
+    """Segments of one layer; with `overlap` stationary words load ahead and drains run under the next stream."""
+    flags = np.full(load.size, int(overlap), np.int64)
+    found: Ints = np.stack([load, body, stream, drain, flags, 1 - flags], axis=1)
+    return found
+
+
+def stream_of(
+    segments: Iterable[Segment], transfers: Iterable[Transfer], breakdown: Breakdown = Breakdown(0, 0)
+) -> Stream:
+    """A stream of these objects, the transfers put in channel order."""
+    work = [(s.load, s.body, s.stream, s.drain, int(s.ahead), int(s.apart)) for s in segments]
+    moves = [t.row() for t in transfers]
+    table = np.array(moves, np.int64).reshape(-1, 7)
+    return Stream(np.array(work, np.int64).reshape(-1, 6), channel_order(table), breakdown)
+
+
+def channel_order(moves: Ints) -> Ints:
     """Program order of the DMA queue: by readiness, then urgency, stores before loads, then operand name."""
-    return tuple(sorted(transfers, key=lambda t: (t.ready, t.needed_by, t.kind == "load", t.operand)))
+    found: Ints = moves[np.lexsort((moves[:, OPERAND], moves[:, KIND], moves[:, NEEDED], moves[:, READY]))]
+    return found
 
 
 def occupancy_cycles(dram: Dram, clock_hz: int, bits: int) -> int:
@@ -108,26 +175,65 @@ def occupancy_cycles(dram: Dram, clock_hz: int, bits: int) -> int:
     return -(-bits * clock_hz // dram.bandwidth_bits_per_s)
 
 
-@dataclass(frozen=True)
+def moved_bits(moves: Ints, kind: Kind) -> tuple[tuple[str, int], ...]:
+    """Bits that the transfers of a kind carry, by operand."""
+    mine = moves[moves[:, KIND] == KINDS.index(kind)]
+    sums = [(name, mine[mine[:, OPERAND] == number]) for number, name in enumerate(OPERANDS)]
+    return tuple((name, int(rows[:, BITS].sum())) for name, rows in sums if rows.size)
+
+
+@dataclass(frozen=True, eq=False)
 class Outcome:
     """What happened, in cycles from the start of the stream.
 
     Attributes:
         makespan: end of the last segment or transfer.
-        starts, ends: (load start, end) of every segment.
-        transfer_spans: (start, next may start) of every transfer on the channel.
-        stalls: idle cycles of the array by cause, `final_drain` for stores after the last segment included.
+        times: (segments, 3) load start, first stream start and end of every segment.
+        spans: (transfers, 2) start of every transfer on the channel, and when the next may start.
+        waits: (segments, 2) stall cycles of the load phase and of the stream, and (segments, 2) numbers of their
+            causes in `CAUSES`.
+        final_drain: cycles from the end of the last segment to the makespan.
         channel_busy: cycles for which the DRAM channel could start no other transfer.
         read_bits, write_bits: data that the transfers carried, by operand.
         dram: what a command-level DRAM did.
     """
 
     makespan: int
-    starts: tuple[int, ...]
-    ends: tuple[int, ...]
-    transfer_spans: tuple[tuple[int, int], ...]
-    stalls: tuple[tuple[str, int], ...]
+    times: Ints
+    spans: Ints
+    waits: Ints
+    causes: Ints
+    final_drain: int
     channel_busy: int
     read_bits: tuple[tuple[str, int], ...]
     write_bits: tuple[tuple[str, int], ...]
     dram: DramUse | None = None
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Outcome) and all(
+            _same(getattr(self, f.name), getattr(other, f.name)) for f in fields(self)
+        )
+
+    @property
+    def starts(self) -> tuple[int, ...]:
+        """Load start of every segment."""
+        return tuple(self.times[:, 0].tolist())
+
+    @property
+    def ends(self) -> tuple[int, ...]:
+        """End of every segment."""
+        return tuple(self.times[:, 2].tolist())
+
+    @cached_property
+    def stalls(self) -> tuple[tuple[str, int], ...]:
+        """Idle cycles of the array by cause, `final_drain` for stores after the last segment included."""
+        found = dict(self.stalls_of(0, len(self.times)))
+        if self.final_drain:
+            found[FINAL_DRAIN] = self.final_drain
+        return tuple(sorted(found.items()))
+
+    def stalls_of(self, first: int, stop: int) -> tuple[tuple[str, int], ...]:
+        """Idle cycles by cause of the segments from `first` up to `stop`."""
+        sums = np.zeros(len(CAUSES), np.int64)
+        np.add.at(sums, self.causes[first:stop].reshape(-1), self.waits[first:stop].reshape(-1))
+        return tuple(sorted((CAUSES[i], int(n)) for i, n in enumerate(sums) if n))

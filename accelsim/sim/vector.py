@@ -6,7 +6,7 @@ from accelsim.arch import Accelerator
 from accelsim.mapping.chunks import VectorJob, chunk_bounds, chunk_count
 from accelsim.mapping.points import vector_memory
 from accelsim.sim.layout import Regions
-from accelsim.sim.stream import Breakdown, Segment, Stream, Transfer, channel_order
+from accelsim.sim.stream import Breakdown, Segment, Stream, Transfer, stream_of
 
 
 def vector_stream(job: VectorJob, arch: Accelerator) -> Stream:
@@ -15,9 +15,8 @@ def vector_stream(job: VectorJob, arch: Accelerator) -> Stream:
     precision = arch.precision
     chunks = chunk_count(job, arch)
     depth = {h.operand: h.depth for h in memory.holds}
-    loaded = job.in_words - job.kept_words
     reads = job.in_words if job.reads is None else job.reads
-    ins, outs, ops, seen = (chunk_bounds(job, chunks, w) for w in (loaded, job.out_words, job.ops, reads))
+    ins, outs, ops, seen = (chunk_bounds(job, chunks, w) for w in (job.loaded_words, job.out_words, job.ops, reads))
     segments, transfers, ideal = [], [], 0
     regions = Regions(arch.dram)
     sizes = (
@@ -25,10 +24,10 @@ def vector_stream(job: VectorJob, arch: Accelerator) -> Stream:
         job.out_words * precision.output_bits,
     )  # fmt: skip
     weights, inputs, outputs = (regions.take(bits) for bits in sizes)
-    kept = job.kept_words * precision.input_bits
+    kept = job.kept_loaded * precision.input_bits
     if job.param_words:
         transfers.append(Transfer("load", "Weights", sizes[0], -1, 0, address=weights))
-    if job.kept_words:
+    if kept:
         transfers.append(Transfer("load", "Inputs", kept, -1, 0, address=inputs))
     for k in range(chunks):
         bits_in = (ins[k + 1] - ins[k]) * precision.input_bits
@@ -41,8 +40,8 @@ def vector_stream(job: VectorJob, arch: Accelerator) -> Stream:
         if bits_in:
             place = inputs + kept + ins[k] * precision.input_bits
             transfers.append(Transfer("load", "Inputs", bits_in, max(-1, k - depth["Inputs"]), k, address=place))
-        if bits_out:
+        if bits_out and not job.stays:
             wanted, place = min(chunks, k + depth["Outputs"]), outputs + outs[k] * precision.output_bits
             transfers.append(Transfer("store", "Outputs", bits_out, k, wanted, address=place))
     busy = sum(s.stream for s in segments)
-    return Stream(tuple(segments), channel_order(transfers), False, Breakdown(ideal, busy - ideal))
+    return stream_of(segments, transfers, Breakdown(ideal, busy - ideal))

@@ -41,7 +41,7 @@ def dram_cycles(bits: int, num: int, den: int) -> int:
 def time_bound(n: Array, s: Array) -> int:
     """B in cycles; `n` are numbers of the machine (NUM to KEPT_PORT), `s` the sums of a mapping (DRAM to PORTS)."""
     num, den, latency = n[NUM], n[DEN], n[LATENCY]
-    last = dram_cycles(s[LAST], num, den) + latency
+    last = dram_cycles(s[LAST], num, den) + (latency if s[LAST] > 0 else 0)
     fill = dram_cycles(s[FILL], num, den) + (latency if s[FILL] > 0 else 0)
     vector = -(-n[FINAL_WORDS] * n[POST_OPS] // n[LANES])
     ends = max(s[STREAM_FINAL], vector, -(-s[FINAL_BITS] // n[WRITE_PORT]))
@@ -55,7 +55,8 @@ def time_bound(n: Array, s: Array) -> int:
     array = stretch + exposed + serial
     if n[OVERLAP]:
         array = max(array, loads - s[FIRST_LOAD])
-    found: int = max(dram_cycles(s[DRAM], num, den) + latency, fill + array + last)
+    channel = dram_cycles(s[DRAM], num, den) + (latency if s[DRAM] > 0 else 0)
+    found: int = max(channel, fill + array + last)
     for i in range(CHAIN, PORTS, 2):
         if s[i + 1] > 0:
             found = max(found, (s[i] + stretch + serial) // s[i + 1])

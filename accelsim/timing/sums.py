@@ -155,9 +155,10 @@ def _edges(mapping: Mapping, arch: Accelerator, counts: tuple[LinkCount, ...], s
             for dim in operand.dims:
                 bound, tile = mapping.problem.bound[dim], mapping.tile_extents(point.position)[dim]
                 words *= bound - (bound - 1) // tile * tile
-            s[b.LAST] += words * bits
+            last = 0 if operand.name in mapping.resident else words * bits
+            s[b.LAST] += last
             moved = 2 * count.psum_writes * arch.precision.psum_bits + count.final_writes * bits
-            s[b.EXPOSED] += moved - words * bits if depth == 1 else 0
+            s[b.EXPOSED] += moved - last if depth == 1 else 0
             continue
         if count.reads == 0:
             continue

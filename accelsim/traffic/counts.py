@@ -68,7 +68,8 @@ def count_point(mapping: Mapping, operand: Operand, point: Point, rules: Rules, 
     if operand.role != "output":
         return read_link(*link, visits, arrivals, mapping.resident)
     read_first = rules.psum_first_visit == "read" and mapping.problem.op == "mac"
-    return output_link(point.parent, point.memory, visits, arrivals, stored_words(operand, mapping), read_first)
+    final = stored_words(operand, mapping)
+    return output_link(point.parent, point.memory, visits, arrivals, final, read_first, mapping.resident)
 
 
 def read_link(operand: str, parent: str, child: str, visits: int, arrivals: int, resident: frozenset[str]) -> LinkCount:
@@ -78,13 +79,17 @@ def read_link(operand: str, parent: str, child: str, visits: int, arrivals: int,
     return LinkCount(operand, parent, child, visits, arrivals)
 
 
-def output_link(parent: str, child: str, visits: int, arrivals: int, final: int, read_first: bool) -> LinkCount:
+def output_link(
+    parent: str, child: str, visits: int, arrivals: int, final: int, read_first: bool, resident: frozenset[str]
+) -> LinkCount:
     """Words over a link of Outputs: `visits` at the parent, `final` of them finished, `arrivals` sent by the child.
 
-    A psum is read back on every visit but its first; between array and memory on that one too if `read_first`.
+    A psum is read back on every visit but its first; between array and memory on that one too if `read_first`. Finished
+    words of resident Outputs stay where they are instead of going to DRAM.
     """
     reloads = visits if read_first and child == "PE" else visits - final
-    return LinkCount("Outputs", parent, child, reloads, reloads, arrivals, visits - final, final)
+    staying = final if parent == "DRAM" and "Outputs" in resident else 0
+    return LinkCount("Outputs", parent, child, reloads, reloads, arrivals - staying, visits - final, final - staying)
 
 
 def count(mapping: Mapping, arch: Accelerator, rules: Rules, factors: Factors | None = None) -> tuple[LinkCount, ...]:

@@ -17,7 +17,7 @@ from accelsim.lookup import load_arch
 from accelsim.mapper.search import Mapped, map_problem
 from accelsim.problem import gemm_problem
 from accelsim.sim import recurrence
-from accelsim.sim.stream import Outcome, Stream
+from accelsim.sim.stream import OPERAND, OPERANDS, Outcome, Stream
 from accelsim.validate.tables import table
 from accelsim.validate.types import Comparison, Section, Statistic, mean_absolute_error
 
@@ -78,7 +78,7 @@ def matrix_of(weights: float, used: float, side: int) -> tuple[int, int]:
 
 def weights_only(stream: Stream) -> Stream:
     """The stream of a layer whose activations are in the unified buffer before and after."""
-    return replace(stream, transfers=tuple(t for t in stream.transfers if t.operand == "Weights"))
+    return replace(stream, moves=stream.moves[stream.moves[:, OPERAND] == OPERANDS.index("Weights")])
 
 
 @dataclass(frozen=True)

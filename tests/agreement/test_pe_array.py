@@ -17,7 +17,7 @@ from accelsim.arch import Dram, PEArray
 from accelsim.execute.pe_array import output_stationary, stationary_sequence
 from accelsim.execute.row_array import Buses, row_stationary
 from accelsim.sim import recurrence
-from accelsim.sim.stream import Breakdown, Segment, Stream
+from accelsim.sim.stream import Segment, stream_of
 from accelsim.timing import PassShape, pass_time, systolic_pass
 from tests.agreement.machines import machine
 
@@ -79,8 +79,8 @@ def test_sequences_of_passes(double_buffer: bool, data: st.DataObject) -> None:
     for stream, stationary in passes:
         shape = PassShape(*stationary.shape, stream.shape[0], stationary_words=1)
         time = systolic_pass(model, shape)
-        segments.append(Segment(time.load, 0, time.stream, time.drain))
-    timed = recurrence.run(Stream(tuple(segments), (), double_buffer, Breakdown(0, 0)), Dram("none", 1, 0, 0, 0), 1)
+        segments.append(Segment(time.load, 0, time.stream, time.drain, double_buffer, not double_buffer))
+    timed = recurrence.run(stream_of(segments, ()), Dram("none", 1, 0, 0, 0), 1)
     assert max(timed.ends) == cycles
 
 

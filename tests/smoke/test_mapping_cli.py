@@ -38,7 +38,9 @@ def show(tmp_path: Path, *args: str) -> str:
 def plans(tmp_path_factory: pytest.TempPathFactory) -> tuple[Plan, ...]:
     path = tmp_path_factory.mktemp("net") / "net.py"
     path.write_text(NET)
-    return plan_network(optimise(load_model(str(path))[0]), load_arch("gemmini_16x16")[0], Options())
+    return plan_network(
+        optimise(load_model(str(path))[0]), load_arch("gemmini_16x16")[0], Options(schedule="layerwise")
+    )
 
 
 def test_what_is_shown_reads_back(tmp_path: Path, plans: tuple[Plan, ...]) -> None:

@@ -77,7 +77,7 @@ def legal_nests(draw: st.DrawFn, arch: Accelerator) -> Mapping:
     order = {name: tuple(draw(st.permutations(loops))) for name, loops in slots.items()}
     stream = order["stream"] if pooling else inside[0]
     levels = tuple(TileLevel(name, order[name]) for name in names)
-    resident = frozenset({"Weights"} if not pooling and draw(st.booleans()) else ())
+    resident = draw(st.frozensets(st.sampled_from(["Inputs", "Outputs"] + ([] if pooling else ["Weights"]))))
     try:
         found = Mapping(problem, arch.array.dataflow, levels, stream, inside[1], inside[2], resident)
     except MappingError:  # loops over one dim came in an order that leaves iterations beyond its bound

@@ -45,7 +45,7 @@ def test_compiled_code_lies_where_it_can_be_written(tmp_path: Path, monkeypatch:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     folder = Path(jit.cache_folder())
     assert folder.parent == tmp_path / "accelsim" / "numba"
-    assert folder.name == jit.package_state("mapper", "timing") != jit.package_state("mapper")
+    assert folder.name == jit.package_state(*jit.COMPILED) != jit.package_state("mapper")
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     assert str(tmp_path) not in jit.cache_folder()

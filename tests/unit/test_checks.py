@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from accelsim.checks import check_compulsory, check_counts, check_ports, check_time, check_totals
+from accelsim.checks import check_channel, check_compulsory, check_counts, check_ports, check_time, check_totals
 from accelsim.energy import Flow, array_traffic, energy_fj, leakage_fj
 from accelsim.errors import CheckFailed, InputError
 from accelsim.graph import Network, optimise
 from accelsim.mapper.search import map_problem
-from accelsim.pipeline import run
+from accelsim.pipeline import Run, run
 from accelsim.plan import Options, Part, plan_network
 from accelsim.problem import conv_problem
 from accelsim.report import RunReport
@@ -28,7 +28,8 @@ def network() -> Any:
 
 
 def plan_and_report() -> tuple[Part, RunReport]:
-    return plan_network(optimise(network()), ARCH, Options())[0].parts[0], run(ARCH, network())
+    apart = Options(schedule="layerwise")
+    return plan_network(optimise(network()), ARCH, apart)[0].parts[0], run(ARCH, network(), apart)
 
 
 def test_a_run_keeps_every_law() -> None:
@@ -88,9 +89,25 @@ def test_less_than_compulsory_traffic_is_seen() -> None:
 def test_impossible_times_are_seen(change: dict[str, Any], law: str) -> None:
     plan, report = plan_and_report()
     assert plan.outcome is not None
-    check_time("x", report.results[0], [plan.outcome], ARCH)
+    check_time("x", report.results[0], [plan.outcome], ARCH, own_channel=True)
     with pytest.raises(CheckFailed, match=law):
-        check_time("x", replace(report.results[0], **change), [plan.outcome], ARCH)
+        check_time("x", replace(report.results[0], **change), [plan.outcome], ARCH, own_channel=True)
+
+
+def test_a_stream_that_does_not_fit_its_network_is_seen() -> None:
+    runs: list[Run] = []
+    report = run(ARCH, network(), on_run=runs.append)
+    outcome = runs[0].times.outcome
+    assert outcome is not None
+    check_channel(report.results, outcome, ARCH)
+    last = report.results[-1]
+    for wrong, law in (
+        (replace(outcome, makespan=outcome.makespan + 1), "the last layer ends with the stream"),
+        (replace(outcome, read_bits=()), "transfers carry the DRAM traffic"),
+        (replace(outcome, channel_busy=last.end_cycle + 1), "cycles >= DRAM bits / bandwidth"),
+    ):
+        with pytest.raises(CheckFailed, match=law):
+            check_channel(report.results, wrong, ARCH)
 
 
 def test_ports_that_are_too_fast_are_seen() -> None:

@@ -12,7 +12,7 @@ import accelsim
 from accelsim.errors import InputError
 from accelsim.formats.points import is_points, read_points
 from accelsim.plot.ask import Ask
-from accelsim.plot.bound import Run
+from accelsim.plot.bound import Report
 from accelsim.plot.compare import (
     Comparison,
     compare_dict,
@@ -29,7 +29,7 @@ SMALL = "mobilenet_v2:size=32,width=0.25"
 
 
 @pytest.fixture(scope="module")
-def pair() -> tuple[Run, Run]:
+def pair() -> tuple[Report, Report]:
     return accelsim.run("edge_os_32x32", SMALL), accelsim.run("eyeriss", SMALL)
 
 
@@ -37,7 +37,7 @@ def _named(table_rows: list[dict[str, object]], layer: str) -> dict[str, object]
     return next(row for row in table_rows if row["layer"] == layer)
 
 
-def test_totals_and_their_surviving_range(pair: tuple[Run, Run]) -> None:
+def test_totals_and_their_surviving_range(pair: tuple[Report, Report]) -> None:
     found = labelled(["a.json", "b.json"], pair)
     assert found.labels == ("edge_os_32x32", "eyeriss")
     table = totals_table(found)
@@ -52,7 +52,7 @@ def test_totals_and_their_surviving_range(pair: tuple[Run, Run]) -> None:
         assert sum(int(cell) for cell in row[1:]) == report.totals.total_energy_fj
 
 
-def test_layers_are_matched_by_name_and_none_is_dropped(pair: tuple[Run, Run]) -> None:
+def test_layers_are_matched_by_name_and_none_is_dropped(pair: tuple[Report, Report]) -> None:
     a, b = pair
     fewer = replace(b, results=b.results[1:])
     renamed = replace(fewer, results=(replace(fewer.results[0], name="new"), *fewer.results[1:]))
@@ -69,7 +69,7 @@ def test_layers_are_matched_by_name_and_none_is_dropped(pair: tuple[Run, Run]) -
     assert both["energy_ratio_low"] <= both["energy_ratio"] <= both["energy_ratio_high"]
 
 
-def test_largest_movers_stand_first(pair: tuple[Run, Run]) -> None:
+def test_largest_movers_stand_first(pair: tuple[Report, Report]) -> None:
     a, _ = pair
     slow = a.results[7]
     changed = replace(slow, cycles=100 * slow.cycles, end_cycle=slow.start_cycle + 100 * slow.cycles)
@@ -81,7 +81,7 @@ def test_largest_movers_stand_first(pair: tuple[Run, Run]) -> None:
     assert all(ratio in (1.0, "") for name, ratio in ratios.items() if name != slow.name)
 
 
-def test_three_reports_and_their_files(pair: tuple[Run, Run]) -> None:
+def test_three_reports_and_their_files(pair: tuple[Report, Report]) -> None:
     found = labelled(["x", "y", "z"], [*pair, replace(pair[1], batch=2)])
     assert found.labels[2].endswith("batch 2")
     files = compare_files(found)
@@ -90,7 +90,7 @@ def test_three_reports_and_their_files(pair: tuple[Run, Run]) -> None:
     assert files == compare_files(found)
 
 
-def test_labels_tell_apart(pair: tuple[Run, Run]) -> None:
+def test_labels_tell_apart(pair: tuple[Report, Report]) -> None:
     a, b = pair
     assert labelled(["x", "y"], [a, replace(a, model="other")]).labels == (SMALL, "other")
     assert labelled(["x", "y"], [a, replace(b, model="other")]).labels[1] == "other on eyeriss"

@@ -22,7 +22,7 @@ from accelsim.graph import Network
 from accelsim.mapping.chunks import VectorJob
 from accelsim.plan import Options, plan_network
 from accelsim.sim import oracle, recurrence
-from accelsim.sim.stream import Breakdown, Segment, Stream, Transfer
+from accelsim.sim.stream import Segment, Stream, Transfer, stream_of
 from accelsim.sim.vector import vector_stream
 from tests.agreement.machines import machine
 
@@ -283,8 +283,8 @@ def test_a_stream_by_hand() -> None:
         Transfer("store", "Outputs", 512, 1, 2, address=1 << 16),
     )
     segments = (Segment(0, 0, 10, 0),) * 2
-    outcome = recurrence.run(Stream(segments, transfers, False, Breakdown(20, 0)), dram, 800_000_000)
-    assert outcome == oracle.run(Stream(segments, transfers, False, Breakdown(20, 0)), dram, 800_000_000)
+    outcome = recurrence.run(stream_of(segments, transfers), dram, 800_000_000)
+    assert outcome == oracle.run(stream_of(segments, transfers), dram, 800_000_000)
     # data end at 26 and 30, usable at 31 and 35; segment 0 runs 31-41, segment 1 41-51; the store begins then:
     # ACT 51, WR 62, data end 62 + 8 + 4 = 74, in DRAM at 79
     assert (outcome.starts, outcome.ends, outcome.makespan) == ((31, 41), (41, 51), 79)

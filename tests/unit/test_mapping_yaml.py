@@ -149,7 +149,11 @@ def test_files(tmp_path: Path) -> None:
         ("dataflow: ws", "dataflow: wx", "1:1: dataflow: 'wx', expected 'ws', 'os', 'is' or 'rs'; valid names: is, os"),
         ("dataflow: ws", "dataflow: os", "1:1: dataflow: 'os', expected that of small_ws, 'ws'"),
         ("dataflow: ws", "dataflo: ws", r"1:1: dataflo: unknown key; did you mean 'dataflow'\?"),
-        ("dataflow: ws", "resident: [Outputs]", r"1:12: resident\[0\]: 'Outputs', expected 'Inputs' or 'Weights'"),
+        (
+            "dataflow: ws",
+            "resident: [Psums]",
+            r"1:12: resident\[0\]: 'Psums', expected 'Inputs', 'Weights' or 'Outputs'",
+        ),
         ("C: 4", "c: 4", r"3:9: spatial.row.c: unknown key; valid names: C, G, M"),
         ("C: 4", "C: 0", "3:9: spatial.row.C: 0 is not a whole number of at least 1"),
         ("C: 4", "C: -2", "3:9: spatial.row.C: -2 is not a whole number of at least 1"),

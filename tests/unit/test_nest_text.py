@@ -144,7 +144,9 @@ def test_the_whole_output_of_real_mappings_reads_back(name: str) -> None:
 
 
 def test_resident_operands_read_back() -> None:
-    plans = plan_network(optimise(load_model("lstm:hidden=32", 1)[0]), shipped("edge_os_32x32"), Options())
+    plans = plan_network(
+        optimise(load_model("lstm:hidden=32", 1)[0]), shipped("edge_os_32x32"), Options(schedule="layerwise")
+    )
     kept = [plan for plan in plans if plan.kept == "resident"]
     assert kept
     found = parse_nests(output(plans), works(plans))

@@ -13,13 +13,12 @@ from accelsim.arch import Dram
 from accelsim.errors import InputError, MappingError
 from accelsim.mapping.chunks import VectorJob, chunk_bounds, chunk_count
 from accelsim.sim import oracle, recurrence
-from accelsim.sim.stream import Breakdown, Outcome, Segment, Stream, Transfer, channel_order, occupancy_cycles
+from accelsim.sim.stream import Outcome, Segment, Stream, Transfer, occupancy_cycles, stream_of
 from accelsim.sim.system import Job, schedule
 from accelsim.sim.vector import vector_stream
 from tests.agreement.machines import machine
 
 DRAM = Dram("hand", 1, 3, 0, 0)
-NONE = Breakdown(0, 0)
 
 
 def both(stream: Stream) -> Outcome:
@@ -33,8 +32,8 @@ def test_single_buffer_alternates_and_double_buffer_overlaps() -> None:
     segments = (Segment(0, 0, 10, 0),) * 3
     single = tuple(Transfer("load", "Inputs", 10, k - 1, k) for k in range(3))
     double = tuple(Transfer("load", "Inputs", 10, max(-1, k - 2), k) for k in range(3))
-    one = both(Stream(segments, channel_order(list(single)), False, NONE))
-    two = both(Stream(segments, channel_order(list(double)), False, NONE))
+    one = both(stream_of(segments, single))
+    two = both(stream_of(segments, double))
     assert (one.makespan, one.stalls) == (69, (("dram_read_inputs", 39),))
     assert (two.starts, two.makespan) == ((13, 23, 36), 46)
     assert dict(two.stalls) == {"dram_read_inputs": 16}
@@ -43,35 +42,34 @@ def test_single_buffer_alternates_and_double_buffer_overlaps() -> None:
 def test_a_store_frees_its_slot_when_it_leaves_the_channel() -> None:
     """One output buffer: the second segment waits until the first result has been sent, not until it has arrived."""
     stores = [Transfer("store", "Outputs", 8, 0, 1), Transfer("store", "Outputs", 8, 1, 2)]
-    outcome = both(Stream((Segment(0, 0, 5, 0),) * 2, channel_order(stores), False, NONE))
+    outcome = both(stream_of((Segment(0, 0, 5, 0),) * 2, stores))
     assert (outcome.starts, outcome.ends, outcome.makespan) == ((0, 13), (5, 18), 29)
     assert dict(outcome.stalls) == {"dram_write_outputs": 8, "final_drain": 11}
 
 
 def test_waits_are_charged_to_the_last_to_arrive() -> None:
     loads = [Transfer("load", "Inputs", 4, -1, 0), Transfer("load", "Weights", 6, -1, 0)]
-    outcome = both(Stream((Segment(0, 0, 1, 0),), channel_order(loads), False, NONE))
+    outcome = both(stream_of((Segment(0, 0, 1, 0),), loads))
     assert dict(outcome.stalls) == {"dram_read_weights": 13}
 
 
 def test_stationary_double_buffering_hides_loads() -> None:
     segments = (Segment(4, 0, 10, 6),) * 3
-    assert both(Stream(segments, (), False, NONE)).makespan == 60
-    assert both(Stream(segments, (), True, NONE)).makespan == 4 + 30 + 6
-    short = (Segment(4, 0, 1, 6),) * 3
-    assert both(Stream(short, (), True, NONE)).makespan == 4 * 3 + 1 + 6
+    assert both(stream_of(segments, ())).makespan == 60
+    assert both(stream_of([replace(s, ahead=True, apart=False) for s in segments], ())).makespan == 4 + 30 + 6
+    short = (Segment(4, 0, 1, 6, ahead=True, apart=False),) * 3
+    assert both(stream_of(short, ())).makespan == 4 * 3 + 1 + 6
+    apart = (Segment(4, 0, 10, 6, ahead=True),) * 3
+    assert both(stream_of(apart, ())).makespan == 4 + 3 * (10 + 6)
 
 
 def test_streams_that_cannot_run_are_refused() -> None:
+    segments = (Segment(0, 0, 1, 0),) * 3
     with pytest.raises(InputError, match="needed by segment 1, ready after 1"):
-        Stream((Segment(0, 0, 1, 0),) * 2, (Transfer("load", "Inputs", 1, 1, 1),), False, NONE)
+        stream_of(segments, [Transfer("load", "Inputs", 1, 1, 1)])
+    good = stream_of(segments, [Transfer("load", "Inputs", 1, 0, 1), Transfer("load", "Inputs", 1, 1, 2)])
     with pytest.raises(InputError, match="not in program order"):
-        Stream(
-            (Segment(0, 0, 1, 0),) * 3,
-            (Transfer("load", "Inputs", 1, 1, 2), Transfer("load", "Inputs", 1, 0, 1)),
-            False,
-            NONE,
-        )
+        Stream(good.work, good.moves[::-1], good.breakdown)
 
 
 def test_occupancy_rounds_up() -> None:

@@ -16,7 +16,7 @@ from accelsim.anatomy import pe_work
 from accelsim.errors import InputError
 from accelsim.formats.outputs import to_json
 from accelsim.plot.ask import Ask
-from accelsim.plot.bound import Plots, Run
+from accelsim.plot.bound import Plots, Report
 from accelsim.plot.film import film_table
 from accelsim.plot.graph import graph_table, ranks
 from accelsim.plot.machine import machine_table
@@ -34,12 +34,12 @@ SMALL = "mobilenet_v2:size=32,width=0.25"
 
 
 @pytest.fixture(scope="module", params=["edge_os_32x32", "eyeriss", "tpu_v1"])
-def report(request: pytest.FixtureRequest) -> Run:
+def report(request: pytest.FixtureRequest) -> Report:
     return accelsim.run(request.param, SMALL)
 
 
 @pytest.fixture(scope="module")
-def edge() -> Run:
+def edge() -> Report:
     return accelsim.run("edge_os_32x32", SMALL)
 
 
@@ -50,7 +50,7 @@ def _ints(table: Table, name: str) -> list[int]:
 
 
 @pytest.mark.parametrize("name", ["energy", "energy_operand", "latency"])
-def test_stacks_add_up_to_the_table_exactly(report: Run, name: str) -> None:
+def test_stacks_add_up_to_the_table_exactly(report: Report, name: str) -> None:
     table = view(name).table(report, Ask())
     costly = [layer for layer in report.results if layer.cycles]
     assert table.texts("layer") == [layer.name for layer in costly]
@@ -62,7 +62,7 @@ def test_stacks_add_up_to_the_table_exactly(report: Run, name: str) -> None:
         assert sum(_ints(table, part)) == report.totals.energy_fj[part.removesuffix("_fj")]
 
 
-def test_networks_add_up(report: Run) -> None:
+def test_networks_add_up(report: Report) -> None:
     energy, time = (view(f"{what}_network").table(report, Ask()) for what in ("energy", "latency"))
     assert sum(_ints(energy, "energy_fj")) == report.totals.total_energy_fj == energy.fact("total_fj")
     low = sum(e * p for e, p in zip(_ints(energy, "energy_fj"), _ints(energy, "low_permille"), strict=True))
@@ -70,14 +70,14 @@ def test_networks_add_up(report: Run) -> None:
     assert sum(_ints(time, "cycles")) == sum(layer.cycles for layer in report.results)
 
 
-def test_the_layer_table_has_the_totals(report: Run) -> None:
+def test_the_layer_table_has_the_totals(report: Report) -> None:
     table = view("layers").table(report, Ask())
     assert sum(_ints(table, "energy_fj")) == report.totals.total_energy_fj
     assert sum(_ints(table, "issued_macs")) == report.totals.issued_macs
     assert set(table.texts("bound")) <= set(CLASSES)
 
 
-def test_pe_rectangles_hold_all_macs(report: Run) -> None:
+def test_pe_rectangles_hold_all_macs(report: Report) -> None:
     table = pe_table(report, Ask())
     for layer in (x for x in report.results if x.unit == "array"):
         mine = table.where("layer", layer.name)
@@ -85,7 +85,7 @@ def test_pe_rectangles_hold_all_macs(report: Run) -> None:
         assert sum(area) == layer.issued_macs
 
 
-def test_rooflines_have_dots_under_the_roof_at_every_level(report: Run) -> None:
+def test_rooflines_have_dots_under_the_roof_at_every_level(report: Report) -> None:
     assert levels(report)[0] == "DRAM" and len(levels(report)) >= 2
     for level in levels(report):
         table = roofline_table(report, Ask(level=level))
@@ -97,7 +97,7 @@ def test_rooflines_have_dots_under_the_roof_at_every_level(report: Run) -> None:
         roofline_table(report, Ask(level="GBL"))
 
 
-def test_machine_links_are_the_traffic(report: Run) -> None:
+def test_machine_links_are_the_traffic(report: Report) -> None:
     table = machine_table(report, Ask()).where("kind", "link")
     dram = table.where("name", "DRAM")
     down, up = sum(_ints(dram, "down_bits")), sum(_ints(dram, "up_bits"))
@@ -109,7 +109,7 @@ def test_machine_links_are_the_traffic(report: Run) -> None:
     assert report.results[0].name in one.title
 
 
-def test_occupancy_stays_below_capacity_and_overlaps_add_up(edge: Run) -> None:
+def test_occupancy_stays_below_capacity_and_overlaps_add_up(edge: Report) -> None:
     table = occupancy_table(edge, Ask())
     capacity = table.figure("SRAM_capacity_bits")
     edges, rows = steps(table.where("memory", "SRAM"))
@@ -119,7 +119,7 @@ def test_occupancy_stays_below_capacity_and_overlaps_add_up(edge: Run) -> None:
     assert steps(two) == ([0, 4, 10, 12], {"Inputs": [5, 7, 2]})
 
 
-def test_the_nest_tells_loops_and_tiles(report: Run) -> None:
+def test_the_nest_tells_loops_and_tiles(report: Report) -> None:
     layer = next(x for x in report.results if x.unit == "array")
     table = nest_table(report, Ask(layer=layer.name))
     mapping = layer.anatomy.nests[0].mapping
@@ -147,7 +147,7 @@ def test_the_graph_has_every_layer_and_edge() -> None:
     assert len(set(spots)) == len(spots)
 
 
-def test_film_of_an_output_stationary_pass(edge: Run) -> None:
+def test_film_of_an_output_stationary_pass(edge: Report) -> None:
     """PE (r, c) meets step t in cycle t + r + c, and its words are the ones its index sets say."""
     layer = max((x for x in edge.results if x.unit == "array"), key=lambda x: x.active_pes)
     table = film_table(edge, Ask(layer=layer.name, cycles=9))
@@ -184,7 +184,7 @@ def test_film_needs_a_systolic_array() -> None:
         film_table(found, Ask())
 
 
-def test_layers_are_chosen_by_name(edge: Run) -> None:
+def test_layers_are_chosen_by_name(edge: Report) -> None:
     with pytest.raises(InputError, match=r"no layer 'stem\.conv' in this report; did you mean 'stem\.conv1'"):
         nest_table(edge, Ask(layer="stem.conv"))
     vector = next(layer for layer in edge.results if layer.unit == "vector" and not layer.anatomy.nests)
@@ -204,7 +204,7 @@ def test_every_view_is_drawn_twice_alike() -> None:
         assert len(rows) > 1 and len({len(row) for row in rows}) == 1
 
 
-def test_kinds_of_files(edge: Run) -> None:
+def test_kinds_of_files(edge: Report) -> None:
     files = render(edge, ["machine"], ("png", "pdf"))
     assert files["machine.png"].startswith(b"\x89PNG") and files["machine.pdf"].startswith(b"%PDF")
     assert render(edge, ["machine"], ("pdf",))["machine.pdf"] == files["machine.pdf"]
@@ -223,7 +223,7 @@ def test_a_run_draws_four() -> None:
     assert set(draw(accelsim.run("edge_os_32x32", "mlp"))) == wanted
 
 
-def test_the_film_moves(edge: Run) -> None:
+def test_the_film_moves(edge: Report) -> None:
     """As many frames as cycles, the same bytes every time."""
     one, two = (render(edge, ["film"], ["gif"], Ask(cycles=4))["film.gif"] for _ in range(2))
     assert one == two
@@ -231,7 +231,7 @@ def test_the_film_moves(edge: Run) -> None:
         assert getattr(picture, "n_frames", 1) == 4
 
 
-def test_views_without_array_work_are_left_out(edge: Run) -> None:
+def test_views_without_array_work_are_left_out(edge: Report) -> None:
     kept = tuple(x for x in edge.results if x.unit != "array")
     rest = replace(edge, results=kept)
     names = [found.name for found in selected(rest, ())]
@@ -240,7 +240,7 @@ def test_views_without_array_work_are_left_out(edge: Run) -> None:
         pe_table(rest, Ask())
 
 
-def test_axes_carry_units(edge: Run) -> None:
+def test_axes_carry_units(edge: Report) -> None:
     for name in ("energy_operand", "latency", "energy_network", "latency_network", "roofline", "utilisation"):
         axes = figure(edge, name).axes[0]
         assert "[" in axes.get_xlabel() + axes.get_ylabel(), name
@@ -248,7 +248,7 @@ def test_axes_carry_units(edge: Run) -> None:
     assert occupancy[0].get_ylabel() == "SRAM [KiB]" and "time [ms]" in occupancy[-1].get_xlabel()
 
 
-def test_areas_of_many_layers_are_not_cut(edge: Run) -> None:
+def test_areas_of_many_layers_are_not_cut(edge: Report) -> None:
     layers = [layer for layer in edge.results if layer.cycles]
     many = tuple(replace(layers[i % len(layers)], name=f"layer{i}") for i in range(2 * MOST_BARS))
     (axes,) = figure(replace(edge, results=many), "latency").axes
@@ -256,7 +256,7 @@ def test_areas_of_many_layers_are_not_cut(edge: Run) -> None:
     assert axes.get_ylim()[1] >= most
 
 
-def test_methods_draw_what_views_draw(edge: Run) -> None:
+def test_methods_draw_what_views_draw(edge: Report) -> None:
     methods = {name for name in vars(Plots) if not name.startswith("_")} - {"report"}
     assert methods == {found.name for found in VIEWS}
     assert isinstance(edge.plot.roofline("SRAM"), Figure)
@@ -264,20 +264,20 @@ def test_methods_draw_what_views_draw(edge: Run) -> None:
     assert isinstance(edge.plot.film(cycles=3), Figure)
 
 
-def test_notebooks_show_a_summary(edge: Run) -> None:
+def test_notebooks_show_a_summary(edge: Report) -> None:
     text = edge._repr_html_()
     assert text == edge._repr_html_()
     assert f"{edge.totals.cycles:,} cycles" in text and "stem.conv1" in text
     assert text.count("<tr>") <= 22 and f"{len(edge.results) - 20} faster layers" in text
     odd = replace(edge, model="<b>x</b>")
-    assert isinstance(odd, Run) and "&lt;b&gt;x" in odd._repr_html_()
+    assert isinstance(odd, Report) and "&lt;b&gt;x" in odd._repr_html_()
     assert list(edge.layers["name"]) == [layer.name for layer in edge.results]
 
 
-def test_a_run_is_loaded_again(edge: Run, tmp_path: Path) -> None:
+def test_a_run_is_loaded_again(edge: Report, tmp_path: Path) -> None:
     (tmp_path / "report.json").write_text(to_json(edge.as_dict()))
     again = accelsim.load(str(tmp_path))
-    assert isinstance(again, accelsim.Run) and again.as_dict() == edge.as_dict()
+    assert isinstance(again, accelsim.Report) and again.as_dict() == edge.as_dict()
     assert again._repr_html_() == edge._repr_html_()
 
 
@@ -306,7 +306,7 @@ def test_colours_differ_and_text_can_be_read() -> None:
     assert set(COLOURS) >= {"#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377"}
 
 
-def test_work_of_a_pe_map_is_that_of_the_mapping(edge: Run) -> None:
+def test_work_of_a_pe_map_is_that_of_the_mapping(edge: Report) -> None:
     layer = next(x for x in edge.results if x.unit == "array")
     table = pe_table(edge, Ask(layer=layer.name))
     work = pe_work(layer.anatomy.nests[0].mapping, 32, 32)

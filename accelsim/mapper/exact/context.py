@@ -31,7 +31,7 @@ def _holds(model: Model) -> Array:
     names = [memory.name for memory in arch.memories]
     points = [p for p in model.points if not p.each]
     for number, point in enumerate(points):
-        if point.array:
+        if point.array or (point.parent == "DRAM" and point.operand in model.resident - {"Outputs"}):
             continue
         memory, inner = arch.memory(point.child), points[number + 1]
         hold = memory.hold(point.operand)

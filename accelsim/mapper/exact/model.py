@@ -158,7 +158,7 @@ def link_counts(
         each = arrivals[number + 1] if twin else visits
         if point.operand == "Outputs":
             read_first = rules.psum_first_visit == "read"
-            found.append(output_link(point.parent, point.child, visits, each, final, read_first))
+            found.append(output_link(point.parent, point.child, visits, each, final, read_first, resident))
         else:
             found.append(read_link(point.operand, point.parent, point.child, visits, each, resident))
     return tuple(found)

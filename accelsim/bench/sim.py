@@ -1,0 +1,149 @@
+"""What simulation costs: tile steps by engine, and whole networks after their mapping is known."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+from accelsim.arch import Accelerator
+from accelsim.graph import optimise
+from accelsim.lookup import list_archs, load_arch, load_model
+from accelsim.mapper.evaluate import evaluate
+from accelsim.mapping import Loop, Mapping, TileLevel
+from accelsim.pipeline import chosen_plans
+from accelsim.plan import Options, Part
+from accelsim.problem import gemm_problem
+from accelsim.schedule import timetable
+from accelsim.sim import oracle, recurrence
+from accelsim.sim.build import build_stream
+from accelsim.sim.stream import Outcome, Stream
+from accelsim.sim.vector import vector_stream
+
+NETWORKS = ("mobilenet_v2", "resnet50")
+TILES = (10, 32, 100, 316, 1000)  # tile steps are their squares
+ORACLE = 10_000  # tile steps that SimPy is given at most
+ZIGZAG = {"resnet18": "layer by layer ZigZag 3.9.1: 2,882,984 cycles, 2,010,421 words", "mobilenet_v2": ""}
+"""Conv and fc layers of ResNet-18 on its machine, as measured beside this project in November 2026."""
+
+
+@dataclass(frozen=True)
+class SimRow:
+    """One measured case.
+
+    Attributes:
+        case, engine: what. tiles: steps between tiles of DRAM. makespan: simulated cycles. cpu_s: CPU seconds, of
+            building the stream and running it. note: the rest, in words.
+    """
+
+    case: str
+    engine: str
+    tiles: int
+    makespan: int
+    cpu_s: float
+    note: str = ""
+
+
+def _spent(work: Callable[[], SimRow]) -> SimRow:
+    begin = time.process_time()
+    row = work()
+    return replace(row, cpu_s=time.process_time() - begin)
+
+
+def tiled_gemm(arch: Accelerator, side: int) -> Mapping:
+    """A matrix product of side x side output tiles of the array's size, each a segment of its own."""
+    rows, cols = arch.array.rows, arch.array.cols
+    problem = gemm_problem(rows=rows * side, cols=cols * side, reduction=64)
+    levels = (TileLevel("DRAM", (Loop("N", side), Loop("M", side))), TileLevel(arch.memories[0].name, ()))
+    return Mapping(problem, "os", levels, (Loop("C", 64),), (Loop("N", rows, "row"), Loop("M", cols, "col")))
+
+
+def tile_steps(side: int, engine: recurrence.Engine | None) -> SimRow:
+    """A layer of side^2 tile steps; engine None is SimPy."""
+    arch = load_arch("edge_os_32x32")[0]
+    mapping = tiled_gemm(arch, side)
+
+    def run(stream: Stream) -> Outcome:
+        slow = engine is None
+        return (
+            oracle.run(stream, arch.dram, arch.clock_hz)
+            if slow
+            else recurrence.run(stream, arch.dram, arch.clock_hz, engine)
+        )
+
+    def work() -> SimRow:
+        outcome = run(build_stream(mapping, arch).stream)
+        return SimRow("matrix product in tiles", engine or "simpy", side * side, outcome.makespan, 0)
+
+    return _spent(work)
+
+
+def _again(part: Part, arch: Accelerator) -> Part:
+    if part.mapped is not None:
+        mapped = evaluate(part.mapped.mapping, arch, part.post_ops)
+        return replace(part, stream=mapped.simulated.stream, outcome=mapped.outcome, mapped=mapped)
+    assert part.job is not None
+    stream = vector_stream(part.job, arch)
+    return replace(part, stream=stream, outcome=recurrence.run(stream, arch.dram, arch.clock_hz))
+
+
+def network(model: str, name: str) -> SimRow:
+    """A network simulated end to end, its mappings known: counts, streams, energies, the network's stream."""
+    arch = load_arch(name)[0]
+    plans = chosen_plans(optimise(load_model(model)[0]), arch, Options(), {})
+
+    def work() -> SimRow:
+        again = tuple(replace(p, parts=tuple(_again(part, p.arch) for part in p.parts)) for p in plans)
+        table = timetable(again, arch, "network")
+        segments = sum(len(part.stream.work) for plan in again for part in plan.parts)
+        engine = "compiled" if table.network is not None else "python"
+        return SimRow(f"{model} on {name}", engine, segments, table.slots[-1].end, 0)
+
+    return _spent(work)
+
+
+def array_work(model: str, objective: str) -> SimRow:
+    """Conv and fc layers of a network on `tpu_like`, activations on chip, no vector work on either side."""
+    machine = load_arch("tpu_like")[0]
+    arch = replace(machine, vector=replace(machine.vector, lanes=1 << 20))  # the vector unit never holds the array up
+
+    def work() -> SimRow:
+        options = Options("latency" if objective == "latency" else "edp")
+        found = chosen_plans(optimise(load_model(model)[0]), arch, options, {})
+        plans = tuple(replace(plan, parts=tuple(part for part in plan.parts if part.on_array)) for plan in found)
+        table = timetable(plans, arch, "network")
+        segments = sum(len(part.stream.work) for plan in plans for part in plan.parts)
+        bits = sum(int(part.stream.moves[:, 2].sum()) for plan in plans for part in plan.parts)
+        note = "; ".join(filter(None, (f"{-(-bits // 64):,} DRAM words of 64 bit, search included", ZIGZAG[model])))
+        return SimRow(f"{model}, array work alone on tpu_like", "compiled", segments, table.slots[-1].end, 0, note)
+
+    return _spent(work)
+
+
+def cases(networks: bool = True) -> Iterator[SimRow]:
+    """All rows, as they are measured."""
+    tile_steps(TILES[0], "compiled")
+    for side in TILES:
+        yield tile_steps(side, "compiled")
+        if side * side <= ORACLE:
+            yield tile_steps(side, "python")
+            yield tile_steps(side, None)
+    for model in ZIGZAG:
+        yield array_work(model, "latency")
+    for model in NETWORKS if networks else ():
+        for name in list_archs():
+            yield network(model, name)
+
+
+def markdown(rows: list[SimRow]) -> str:
+    """The rows as a report."""
+    lines = [
+        "# Benchmarks: the simulator", "",
+        "Written by `accelsim bench sim --networks --out reports/benchmarks_sim.md`. CPU seconds of one core after "
+        "compilation: streams are built from mappings and run. Engines: `compiled` and `python` sweep over the stream, "
+        "`simpy` is the oracle that both equal to the cycle. Tile steps are segments between tiles of DRAM.", "",
+        "| case | engine | tile steps | cycles | CPU s | |", "|---|---|---:|---:|---:|---|",
+    ]  # fmt: skip
+    for r in rows:
+        lines.append(f"| {r.case} | {r.engine} | {r.tiles:,} | {r.makespan:,} | {r.cpu_s:.3f} | {r.note} |")
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,91 @@
+"""When every layer runs: one after another, or as one stream of the whole network."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from accelsim.arch import Accelerator
+from accelsim.mapping.chunks import chunk_room
+from accelsim.mapping.legality import uses
+from accelsim.mapping.points import vector_memory
+from accelsim.plan import Part, Plan
+from accelsim.sim import recurrence
+from accelsim.sim.network import Piece, Room, alone, joined, part_times
+from accelsim.sim.system import Job, schedule
+from accelsim.sim.timetable import Owner, Slot, Strip, Timetable
+
+STAYS = np.zeros(0, np.int64)
+
+
+def _rooms(part: Part, arch: Accelerator) -> tuple[Room, ...]:
+    if part.job is not None:
+        name = vector_memory(arch).name
+        return tuple(Room(name, operand, bits, depth, STAYS) for operand, bits, depth in chunk_room(part.job, arch))
+    assert part.mapped is not None
+    finish = {(v.operand, v.memory): v.finish for v in part.mapped.simulated.visits}
+    return tuple(
+        Room(memory.name, use.operand, use.tile_words * use.word_bits, use.depth,
+             finish.get((use.operand, memory.name), STAYS))
+        for memory in arch.memories for use in uses(part.mapped.mapping, arch, memory)
+    )  # fmt: skip
+
+
+def pieces_of(plans: tuple[Plan, ...], arch: Accelerator) -> list[Piece]:
+    """The work items of all layers, in order, as the network's stream takes them."""
+    return [
+        Piece(
+            part.stream, _rooms(part, plan.arch), {m.name: m.capacity_bits for m in plan.arch.memories},
+            {m.name: m.capacity_bits for m in arch.memories}, part.on_array and plan.arch.array.loads_ahead,
+            bool(plan.node.params),
+        )
+        for plan in plans for part in plan.parts
+    ]  # fmt: skip
+
+
+def _owners(plans: tuple[Plan, ...]) -> list[Owner]:
+    """Work items of all layers, as segments of one stream."""
+    found: list[Owner] = []
+    for plan in plans:
+        for number, part in enumerate(plan.parts):
+            first = found[-1].stop if found else 0
+            name = plan.node.name if len(plan.parts) == 1 else f"{plan.node.name}[{number}]"
+            found.append(Owner(name, first, first + len(part.stream.work), part.on_array))
+    return found
+
+
+def _layerwise(plans: tuple[Plan, ...], pieces: list[Piece]) -> Timetable:
+    place = {plan.node.name: i for i, plan in enumerate(plans)}
+    jobs = [Job(p.node.name, p.makespan, tuple(place[s] for s in p.node.inputs if s in place)) for p in plans]
+    slots, strips, owners, moves = [], [], iter(_owners(plans)), 0
+    for plan, (start, end) in zip(plans, schedule(jobs), strict=True):
+        slots.append(Slot(start, end, tuple(alone(part.outcome) for part in plan.parts)))
+        now = start
+        for part in plan.parts:
+            owner = replace(next(owners), first=0, stop=len(part.stream.work))
+            strips.append(Strip(now, part.stream, part.outcome, (owner,), moves))
+            now, moves = now + part.outcome.makespan, moves + len(part.stream.moves)
+    return Timetable(tuple(slots), tuple(strips), tuple(pieces))
+
+
+def timetable(plans: tuple[Plan, ...], arch: Accelerator, schedule: str) -> Timetable:
+    """When every layer runs under a schedule of `plan.SCHEDULES`.
+
+    Layers do not overlap `layerwise`, nor behind a DRAM by commands, whose state belongs to one layer. In one stream a
+    layer's slot reaches from the end of the layer before to its own end; loads of its first tiles lie in slots before
+    it, and stores of its last results after it.
+    """
+    pieces = pieces_of(plans, arch)
+    if not pieces or schedule == "layerwise" or arch.dram.timing is not None:
+        return _layerwise(plans, pieces)
+    network = joined(pieces)
+    outcome = recurrence.run(network.stream, arch.dram, arch.clock_hz)
+    times, slots, now = iter(part_times(network, outcome)), [], 0
+    for plan in plans:
+        mine = tuple(next(times) for _ in plan.parts)
+        end = now + sum(time.cycles for time in mine)
+        slots.append(Slot(now, end, mine))
+        now = end
+    strip = Strip(0, network.stream, outcome, tuple(_owners(plans)), 0)
+    return Timetable(tuple(slots), (strip,), tuple(pieces), network, outcome)

@@ -1,0 +1,69 @@
+"""The sweep of `sim.recurrence`, compiled, for a channel of fixed bandwidth (`timing.bound.dram_cycles` a transfer)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from accelsim.jit import compiled
+from accelsim.timing.bound import dram_cycles
+
+Array = Any
+
+
+@compiled
+def sweep(
+    work: Array, moves: Array, num: int, den: int, latency: int, times: Array, spans: Array, waits: Array, causes: Array
+) -> tuple[int, int]:
+    """Fill times (segments, 3), spans (transfers, 2), waits and causes (segments, 2).
+
+    A transfer of b bits holds the channel for ceil(b num / den) cycles. Transfers that a segment needs are chained in
+    channel order: `head` is the first of a segment's, `after` the next of the same segment.
+
+    Returns:
+        When the last data have arrived, and the cycles for which the channel was busy.
+    """
+    count, size = work.shape[0], moves.shape[0]
+    head, tail = np.full(count + 1, -1, np.int64), np.full(count + 1, -1, np.int64)
+    after, done = np.full(size, -1, np.int64), np.zeros(size, np.int64)
+    index = free = busy = latest = last = streamed = end = 0
+    for number in range(-1, count):
+        if number >= 0:
+            loader = last if work[number, 4] else end
+            slot = end if work[number, 5] else streamed
+            planned = max(loader + work[number, 0], slot)
+            load_start, cause = loader, 0
+            item = head[number]
+            while item >= 0:
+                if moves[item, 5] and done[item] > load_start:
+                    load_start, cause = done[item], 3 * moves[item, 0] + moves[item, 1]
+                item = after[item]
+            ready = max(load_start + work[number, 0], slot)
+            waits[number, 0], causes[number, 0] = ready - planned, cause
+            begin, cause = ready, 0
+            item = head[number]
+            while item >= 0:
+                if not moves[item, 5] and done[item] > begin:
+                    begin, cause = done[item], 3 * moves[item, 0] + moves[item, 1]
+                item = after[item]
+            waits[number, 1], causes[number, 1] = begin - ready, cause
+            last = begin + work[number, 1]
+            streamed = last + work[number, 2]
+            end = max(end, streamed + work[number, 3])
+            times[number, 0], times[number, 1], times[number, 2] = load_start, begin, end
+        while index < size and moves[index, 3] <= number:
+            start = max(free, end)
+            free = start + dram_cycles(moves[index, 2], num, den)
+            busy += free - start
+            spans[index, 0], spans[index, 1] = start, free
+            latest = max(latest, free + latency)
+            done[index] = free + latency if moves[index, 0] else free
+            needed = moves[index, 4]
+            if tail[needed] < 0:
+                head[needed] = index
+            else:
+                after[tail[needed]] = index
+            tail[needed] = index
+            index += 1
+    return latest, busy
