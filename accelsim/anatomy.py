@@ -111,6 +111,7 @@ class Anatomy:
         held_bits: the most that each memory holds, by operand, `UNFINISHED` for words of other layers.
         links: bits over every link (`DRAM > GLB`), down as read, up as written, by operand.
         busy_cycles: cycles for which each resource is busy (`DRAM channel`, `GLB read port`, `array`, `vector unit`).
+            The channel is busy with the layer's own transfers, also while other layers run where layers overlap.
         formula: its sizes, MACs and storage as formulas with numbers.
     """
 

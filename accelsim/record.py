@@ -73,7 +73,8 @@ def held_bits(plan: Plan, arch: Accelerator) -> Held:
 
 
 def _busy(plan: Plan, arch: Accelerator, links: LevelTraffic, vector_ops: int) -> dict[str, int]:
-    """Cycles for which each resource works on the layer; none is more than the layer's own cycles."""
+    """Cycles for which each resource works on the layer: at most its own cycles, on chip; its DRAM transfers may
+    also go on while other layers run."""
     found = {"DRAM channel": sum(part.outcome.channel_busy for part in plan.parts)}
     for memory in arch.memories:
         flows = [flow for name, row in links.items() if name.startswith(f"{memory.name} > ") for flow in row.values()]

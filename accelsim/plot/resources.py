@@ -1,4 +1,7 @@
-"""Layer x resource heat map: the share of each layer's cycles for which a resource is busy."""
+"""Layer x resource heat map: the share of each layer's cycles for which a resource is busy with it.
+
+The DRAM channel may be busy for a layer while others run, and then for more than the layer's own cycles.
+"""
 
 from __future__ import annotations
 

@@ -31,7 +31,8 @@ def _bits(layer: LayerResult, level: str) -> int:
 def roofline_table(report: RunReport, ask: Ask) -> Table:
     """Per array layer: MACs, bits at the level, intensity, rate (causal cycles), share of the run's time.
 
-    The roof on chip is that of read and write port together.
+    The roof on chip is that of read and write port together. Where layers overlap, data may come from DRAM while other
+    layers run, and a dot may lie above that roof.
 
     Raises:
         InputError: a level that the machine does not have.
@@ -58,7 +59,7 @@ def roofline_table(report: RunReport, ask: Ask) -> Table:
     )  # fmt: skip
     facts = (
         ("level", level), ("peak_gmac_per_s", report.machine.pes * clock / 1e9),
-        ("bandwidth_gbyte_per_s", bandwidth / 8e9),
+        ("bandwidth_gbyte_per_s", bandwidth / 8e9), ("layers_overlap", int(bool(report.schedule.get("overlap")))),
     )  # fmt: skip
     return Table(run_title(f"Roofline at {level}", report), columns, rows, facts)
 
@@ -113,5 +114,6 @@ def roofline_figure(table: Table) -> Figure:
     for handle in legend.legend_handles:
         if isinstance(handle, PathCollection):
             handle.set_sizes([40.0])
-    axes.set_title(table.title)
+    early = level == "DRAM" and table.fact("layers_overlap")
+    axes.set_title(table.title + ("\n(above the roof: data came while other layers ran)" if early else ""))
     return figure
