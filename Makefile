@@ -1,6 +1,6 @@
 PYTHON ?= python
 
-.PHONY: check format slow
+.PHONY: check format slow gallery
 
 check:  ## what CI runs: format, lint, types, tests, doctests, README
 	$(PYTHON) -m ruff format --check .
@@ -14,3 +14,6 @@ format:
 
 slow:  ## every network on every machine, run and verified
 	$(PYTHON) -m pytest -n 2 -m slow
+
+gallery:  ## reports/gallery: every view of a few runs
+	$(PYTHON) -m accelsim gallery --out reports/gallery

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from accelsim.arch import Accelerator
 from accelsim.errors import InputError
+from accelsim.explain import explain_layers
 from accelsim.formats.mapping_cache import MappingCache
+from accelsim.formats.report_json import read_report
 from accelsim.formats.zeros import load_zeros
+from accelsim.graph import LayerGraph
 from accelsim.lookup import Shapes, load_arch, load_model, load_rows, sources_of
 from accelsim.mapper.search import EVALUATIONS, Mapped, Objective, map_problem
 from accelsim.mapping.constraint import ANYTHING, Constraint
 from accelsim.pipeline import Run
 from accelsim.pipeline import run as run_pipeline
 from accelsim.plan import KeptCache, Options
+from accelsim.plot.bound import Report
 from accelsim.problem import Problem
 from accelsim.proof import LayerProof, Proof
 from accelsim.proof import verify as verify_network
@@ -36,7 +41,7 @@ def run(
     gemm: bool = False,
     progress: Callable[[str], None] | None = None,
     on_run: Callable[[Run], None] | None = None,
-) -> RunReport:
+) -> Report:
     """Simulate a network on a machine, both by name or file.
 
     Args:
@@ -57,10 +62,32 @@ def run(
     graph, model_file = load_model(model, batch, input_shapes, gemm)
     sources = sources_of(arch_file, model_file)
     options = Options(objective, zeros=load_zeros(zeros) if zeros else (), schedule=schedule)
-    return run_pipeline(
+    report = run_pipeline(
         machine, graph, options, model=_name(model), sources=sources, progress=progress, rows=load_rows(model, gemm),
         cache=KeptCache(MappingCache()), on_run=on_run,
     )  # fmt: skip
+    return Report.of(_with_formulas(report, graph))
+
+
+def load(name: str) -> Report:
+    """The report that a run left behind: a folder, or its report.json.
+
+    Raises:
+        InputError: no report of this version; the message names file and key.
+    """
+    return Report.of(read_report(name))
+
+
+def _with_formulas(report: RunReport, graph: LayerGraph) -> RunReport:
+    """The report with each layer's formulas (`accelsim explain`)."""
+    lines = {entry.name: entry.formula for entry in explain_layers(graph)}
+    return replace(
+        report,
+        results=tuple(
+            replace(layer, anatomy=replace(layer.anatomy, formula=lines[layer.name])) if layer.name in lines else layer
+            for layer in report.results
+        ),
+    )
 
 
 def verify(

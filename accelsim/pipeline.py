@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import accelsim
+from accelsim.anatomy import blocks_of
 from accelsim.arch import Accelerator
 from accelsim.checks import (
     check_channel,
@@ -21,7 +22,17 @@ from accelsim.checks import (
 from accelsim.compat import NOTE, Rows, noted, scale_runs, with_scalesim
 from accelsim.dram import DramUse
 from accelsim.dram.energy import command_energy_fj
-from accelsim.energy import LevelTraffic, array_traffic, energy_fj, leakage_fj, live_macs, merge, vector_traffic
+from accelsim.energy import (
+    NO_OPERAND,
+    LevelTraffic,
+    array_traffic,
+    by_component,
+    energy_parts_fj,
+    leakage_fj,
+    live_macs,
+    merge,
+    vector_traffic,
+)
 from accelsim.energy.area import area, area_dict
 from accelsim.energy.figures import Range, model_dict, ranges
 from accelsim.graph import LayerGraph, optimise, own_params
@@ -32,6 +43,7 @@ from accelsim.mapping.points import vector_memory
 from accelsim.mapping.text import nest_text
 from accelsim.plan import Cache, Options, Part, Plan, Progress, plan_network
 from accelsim.problem import Problem
+from accelsim.record import anatomy_of
 from accelsim.report import LayerResult, Machine, RunReport, Totals, add_up, totals_of
 from accelsim.schedule import timetable
 from accelsim.sim import recurrence
@@ -143,9 +155,12 @@ def _result(plan: Plan, arch: Accelerator, slot: Slot, params: int, bounds: dict
     compute, stalls = sum(c for c, _ in waits), add_up(s for _, s in waits)
     use = dram_use(plan)
     live = sum(live_macs(arch, m, p.zeros) for (_, m, _), p in zip(found, plan.parts, strict=True))
-    energy = {**energy_fj(table, arch, live, ops), **leakage_fj(arch, cycles)} if plan.parts else {}
+    spent = energy_parts_fj(table, arch, live, ops) if plan.parts else {}
+    whole = leakage_fj(arch, cycles) if plan.parts else {}
     if use is not None and arch.dram.timing is not None and arch.dram.timing.command_energy:
-        energy.update(command_energy_fj(arch.dram.timing, use))
+        whole.update(command_energy_fj(arch.dram.timing, use))
+    spent.update({component: {NO_OPERAND: value} for component, value in whole.items()})
+    energy = by_component(spent)
     mapped = [part.mapped for part in plan.parts if part.mapped is not None]
     array = [part.mapped for part in plan.parts if part.on_array and part.mapped is not None]
     return LayerResult(
@@ -171,6 +186,8 @@ def _result(plan: Plan, arch: Accelerator, slot: Slot, params: int, bounds: dict
         note=_note(plan, arch, stalls, compute, macs),
         dram=None if use is None else use.as_dict(),
         energy_ranges={name: bounds[name] for name in energy if name in bounds},
+        energy_parts_fj=spent,
+        anatomy=anatomy_of(plan, arch, [t for t, _, _ in found], ops),
     )
 
 
@@ -274,7 +291,8 @@ def machine_of(arch: Accelerator) -> Machine:
     p = arch.precision
     bits = {"weights": p.weight_bits, "inputs": p.input_bits, "psums": p.psum_bits, "outputs": p.output_bits}
     return Machine(
-        arch.name, arch.array.pes, arch.clock_hz, arch.dram.bandwidth_bits_per_s, bits, arch.array.dataflow
+        arch.name, arch.array.pes, arch.clock_hz, arch.dram.bandwidth_bits_per_s, bits, arch.array.dataflow,
+        blocks_of(arch),
     )  # fmt: skip
 
 

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from accelsim.energy import LevelTraffic, merge
+from accelsim.anatomy import Anatomy, Blocks
+from accelsim.energy import EnergyParts, LevelTraffic, merge
 from accelsim.energy.figures import Range, merged, span_aj
 from accelsim.energy.ratio import Ratio, ratio
 from accelsim.timing.scalesim import ScaleRun, run_columns
@@ -33,6 +34,8 @@ class LayerResult:
         problem_key: equal for layers that were mapped together.
         dram: row hits, misses and conflicts, activations, bursts, refreshes, share of peak; None without commands.
         scalesim: with `timing: scalesim`, what SCALE-Sim reports; `cycles` are then its own, and `causal_cycles` ours.
+            `scalesim_columns` stands for it in a report that was read back.
+        energy_parts_fj: `energy_fj` by operand, what has none under `none`. anatomy: what views need of its inside.
     """
 
     name: str
@@ -59,6 +62,9 @@ class LayerResult:
     energy_ranges: dict[str, Range] = field(default_factory=dict)
     scalesim: ScaleRun | None = None
     causal_cycles: int | None = None
+    energy_parts_fj: EnergyParts = field(default_factory=dict)
+    anatomy: Anatomy = field(default_factory=Anatomy)
+    scalesim_columns: dict[str, int | float | None] | None = None
 
     @property
     def total_energy_fj(self) -> int:
@@ -102,13 +108,15 @@ class LayerResult:
             "folded": list(self.folded),
             "note": self.note,
             **({} if self.dram is None else {"dram": self.dram}),
+            "energy_parts_fj": {c: dict(sorted(row.items())) for c, row in sorted(self.energy_parts_fj.items())},
+            **self.anatomy.as_dict(),
             **self._compatible(),
         }
 
     def _compatible(self) -> dict[str, Any]:
         if self.causal_cycles is None:
             return {}
-        columns = None if self.scalesim is None else run_columns(self.scalesim)
+        columns = self.scalesim_columns if self.scalesim is None else run_columns(self.scalesim)
         return {"causal_cycles": self.causal_cycles, "scalesim": columns}
 
 
@@ -218,7 +226,7 @@ def energy_ratio(a: Totals, b: Totals) -> Ratio:
 
 @dataclass(frozen=True)
 class Machine:
-    """The figures of the machine that tables and plots need."""
+    """The figures of the machine that tables and plots need; `blocks` are its parts."""
 
     name: str
     pes: int
@@ -226,6 +234,7 @@ class Machine:
     dram_bits_per_s: int
     precision: dict[str, int]
     dataflow: str
+    blocks: Blocks
 
 
 @dataclass(frozen=True)
@@ -257,6 +266,7 @@ class RunReport:
             "pes": self.machine.pes,
             "dataflow": self.machine.dataflow,
             "precision_bits": self.machine.precision,
+            "machine": self.machine.blocks.as_dict(),
             "options": self.options,
             "schedule": self.schedule,
             "sources": dict(sorted(self.sources.items())),

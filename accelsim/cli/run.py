@@ -58,14 +58,15 @@ def run(
     ] = "",
     json: Json = "",
 ) -> None:
-    """Simulate a network on a machine; write report.json, layers.csv, summary.md and figures."""
+    """Simulate a network on a machine; write report.json, report.html, layers.csv, summary.md, figures."""
     from pathlib import Path
 
     from accelsim import api
     from accelsim.formats.outputs import layers_csv, rows_csv, summary_md, to_json
     from accelsim.formats.trace import trace_json
     from accelsim.lookup import load_arch, load_model
-    from accelsim.plot.figures import draw
+    from accelsim.plot.page import report_html
+    from accelsim.plot.views import draw
     from accelsim.store import prepare, write_all
     from accelsim.whatif import what_if
 
@@ -105,6 +106,7 @@ def run(
         **({} if found is None else {"what_if.csv": rows_csv(found.rows()).encode()}),
         "layers.csv": layers_csv(report).encode(),
         "summary.md": summary_md(report).encode(),
+        "report.html": report_html(report).encode(),
         **draw(report),
         **_scalesim_files(report),
     }
@@ -197,7 +199,8 @@ def _print_report(report: RunReport, folder: str) -> None:
         f"{totals.cycles:,} cycles = {fmt_si(totals.seconds, 's')}, {100 * totals.utilization:.1f} % utilisation, "
         f"{energy_text(totals)}, {fmt_bytes(dram)} DRAM traffic\n"
         f"{bought_text(report)}"
-        f"written to {folder}: report.json, layers.csv, summary.md, figures (PNG, SVG)"
+        f"written to {folder}: report.html, report.json, layers.csv, summary.md, figures (PNG, SVG)\n"
+        f"all views: accelsim plot {folder}"
     )
 
 

@@ -45,6 +45,50 @@ def live_macs(arch: Accelerator, macs: int, zeros: Zeros) -> int:
     return zeros.live(macs) if arch.array.zero_gating else macs
 
 
+def parent_flow(count: LinkCount, arch: Accelerator, zeros: Zeros = DENSE) -> Flow:
+    """Bits read from and written to the parent over one link; feature maps in DRAM are coded if the machine does."""
+    precision = arch.precision
+    if count.operand != "Outputs":
+        bits = precision.read_bits(count.operand)
+        if count.parent == "DRAM" and count.operand == "Inputs":
+            return Flow(read_bits=stored_bits(arch.dram.coding, count.reads, bits, zeros.inputs_ppm))
+        return Flow(read_bits=count.reads * bits)
+    final = count.final_writes * arch.final_bits(count.parent)
+    if count.parent == "DRAM":
+        final = stored_bits(arch.dram.coding, count.final_writes, precision.output_bits, zeros.outputs_ppm)
+    return Flow(count.reads * precision.psum_bits, count.psum_writes * precision.psum_bits + final)
+
+
+def link_name(parent: str, child: str) -> str:
+    """The name of the link between two memories, or of one with the `array` or the `vector` unit.
+
+    >>> link_name("DRAM", "GLB")
+    'DRAM > GLB'
+    """
+    return f"{parent} > {child}"
+
+
+def array_links(counts: Iterable[LinkCount], arch: Accelerator, zeros: Zeros = DENSE) -> LevelTraffic:
+    """Bits over every link of a mapped problem: down (read at the parent) and up (written there), by operand."""
+    table: LevelTraffic = {}
+    for count in counts:
+        child = "array" if count.child == "PE" else count.child
+        add_flow(table, link_name(count.parent, child), count.operand, parent_flow(count, arch, zeros))
+    return table
+
+
+def vector_links(traffic: LevelTraffic, memory: str) -> LevelTraffic:
+    """Bits over the links of work on the vector unit, from its `vector_traffic`."""
+    table: LevelTraffic = {}
+    for operand, flow in traffic["DRAM"].items():
+        add_flow(table, link_name("DRAM", memory), operand, flow)
+    for operand, flow in traffic[memory].items():
+        down = flow.read_bits if operand != "Outputs" else 0
+        up = flow.write_bits if operand == "Outputs" else 0
+        add_flow(table, link_name(memory, "vector"), operand, Flow(down, up))
+    return table
+
+
 def array_traffic(counts: Iterable[LinkCount], arch: Accelerator, macs: int, zeros: Zeros = DENSE) -> LevelTraffic:
     """Bits per level and operand of a mapped problem.
 
@@ -57,20 +101,13 @@ def array_traffic(counts: Iterable[LinkCount], arch: Accelerator, macs: int, zer
     for count in counts:
         if count.operand != "Outputs":
             bits = precision.read_bits(count.operand)
-            read = count.reads * bits
-            if count.parent == "DRAM" and count.operand == "Inputs":
-                read = stored_bits(arch.dram.coding, count.reads, bits, zeros.inputs_ppm)
-            add_flow(table, count.parent, count.operand, Flow(read_bits=read))
+            add_flow(table, count.parent, count.operand, parent_flow(count, arch, zeros))
             add_flow(table, count.child, count.operand, Flow(write_bits=count.deliveries * bits))
             if count.child == "PE":
                 add_flow(table, "array", count.operand, Flow(write_bits=count.deliveries * bits))
             continue
         psum = precision.psum_bits
-        final = count.final_writes * arch.final_bits(count.parent)
-        if count.parent == "DRAM":
-            final = stored_bits(arch.dram.coding, count.final_writes, precision.output_bits, zeros.outputs_ppm)
-        written = count.psum_writes * psum + final
-        add_flow(table, count.parent, "Outputs", Flow(count.reads * psum, written))
+        add_flow(table, count.parent, "Outputs", parent_flow(count, arch, zeros))
         if count.child == "PE":
             add_flow(table, "array", "Outputs", Flow(count.sends * psum, count.deliveries * psum))
         else:
@@ -106,12 +143,18 @@ def vector_traffic(
     return table
 
 
-def energy_fj(table: LevelTraffic, arch: Accelerator, macs: int, vector_ops: int) -> dict[str, int]:
-    """Dynamic energy by component, in femtojoules: DRAM, each memory, `array` wires, `spad`, `MAC`, `vector`.
+EnergyParts = dict[str, dict[str, int]]
+"""Femtojoules by component and operand; what belongs to no operand (MACs, leakage, ...) stands under `NO_OPERAND`."""
+NO_OPERAND = "none"
+
+
+def energy_parts_fj(table: LevelTraffic, arch: Accelerator, macs: int, vector_ops: int) -> EnergyParts:
+    """Dynamic energy by component and operand, in femtojoules: DRAM, each memory, `array` wires, `spad`, `MAC`,
+    `vector`.
 
     `macs` are those that PEs really do (`live_macs`).
     """
-    found: dict[str, int] = {}
+    found: EnergyParts = {}
     for level, row in table.items():
         for operand, flow in row.items():
             if level == "DRAM":
@@ -124,11 +167,21 @@ def energy_fj(table: LevelTraffic, arch: Accelerator, macs: int, vector_ops: int
             else:
                 memory = arch.memory(level)
                 read, write = memory.read_fj_per_bit, memory.write_fj_per_bit
-            name = "spad" if level == "PE" else level
-            found[name] = found.get(name, 0) + flow.read_bits * read + flow.write_bits * write
-    found["MAC"] = macs * arch.array.mac_fj
-    found["vector"] = vector_ops * arch.vector.op_fj
+            part = found.setdefault("spad" if level == "PE" else level, {})
+            part[operand] = part.get(operand, 0) + flow.read_bits * read + flow.write_bits * write
+    found["MAC"] = {NO_OPERAND: macs * arch.array.mac_fj}
+    found["vector"] = {NO_OPERAND: vector_ops * arch.vector.op_fj}
     return found
+
+
+def by_component(parts: Mapping[str, Mapping[str, int]]) -> dict[str, int]:
+    """The sum over operands of every component."""
+    return {component: sum(row.values()) for component, row in parts.items()}
+
+
+def energy_fj(table: LevelTraffic, arch: Accelerator, macs: int, vector_ops: int) -> dict[str, int]:
+    """Dynamic energy by component, in femtojoules: the sums of `energy_parts_fj`."""
+    return by_component(energy_parts_fj(table, arch, macs, vector_ops))
 
 
 def leakage_fj(arch: Accelerator, cycles: int) -> dict[str, int]:

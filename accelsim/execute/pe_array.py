@@ -6,6 +6,7 @@ word that enters the array to the last result that leaves it.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,7 +28,7 @@ def output_stationary(left: Ints, top: Ints, psums: Ints | None = None) -> Regis
 
     `psums` (r, c), if given, are shifted in from the south first, one row a cycle.
     """
-    (rows, depth), cols = left.shape, top.shape[1]
+    rows, cols = left.shape[0], top.shape[1]
     acc = np.zeros((rows, cols), np.int64)
     cycle = 0
     if psums is not None:
@@ -35,13 +36,7 @@ def output_stationary(left: Ints, top: Ints, psums: Ints | None = None) -> Regis
             acc[:-1] = acc[1:].copy()
             acc[-1] = psums[index]
             cycle += 1
-    moving_right = np.zeros((rows, cols), np.int64)
-    moving_down = np.zeros((rows, cols), np.int64)
-    for tick in range(depth + rows + cols - 2):
-        enter_left = [left[i, tick - i] if 0 <= tick - i < depth else 0 for i in range(rows)]
-        enter_top = [top[tick - j, j] if 0 <= tick - j < depth else 0 for j in range(cols)]
-        moving_right = np.column_stack([np.array(enter_left), moving_right[:, :-1]])
-        moving_down = np.vstack([np.array(enter_top), moving_down[:-1]])
+    for moving_right, moving_down in output_steps(left, top):
         acc += moving_right * moving_down
         cycle += 1
     out = np.zeros((rows, cols), np.int64)
@@ -50,6 +45,31 @@ def output_stationary(left: Ints, top: Ints, psums: Ints | None = None) -> Regis
         acc[:-1] = acc[1:].copy()
         cycle += 1
     return RegisterRun(out, cycle)
+
+
+def output_steps(left: Ints, top: Ints) -> Iterator[tuple[Ints, Ints]]:
+    """Cycle by cycle, the words moving right (r, c) and down (r, c) through an output-stationary array; 0: none."""
+    (rows, depth), cols = left.shape, top.shape[1]
+    moving_right = np.zeros((rows, cols), np.int64)
+    moving_down = np.zeros((rows, cols), np.int64)
+    for tick in range(depth + rows + cols - 2):
+        enter_left = [left[i, tick - i] if 0 <= tick - i < depth else 0 for i in range(rows)]
+        enter_top = [top[tick - j, j] if 0 <= tick - j < depth else 0 for j in range(cols)]
+        moving_right = np.column_stack([np.array(enter_left), moving_right[:, :-1]])
+        moving_down = np.vstack([np.array(enter_top), moving_down[:-1]])
+        yield moving_right, moving_down
+
+
+def stationary_steps(stream: Ints, stationary: Ints) -> Iterator[tuple[Ints, Ints, Ints]]:
+    """Cycle by cycle, one pass of a stationary r x c array that just holds it: words still being loaded (r, c), words
+    in use (r, c), words of the stream moving right (r, c); 0: none."""
+    rows, cols = stationary.shape
+    array = _StationaryArray(rows, cols)
+    passes, height = [(stream, stationary)], [rows]
+    loads, starts = _schedule(rows, passes, height, False)
+    for cycle in range(starts[0] + stream.shape[0] + rows + cols - 2):
+        array.tick(*_signals(array, passes, height, loads, starts, cycle))
+        yield array.shadow, array.active, array.inputs
 
 
 class _StationaryArray:

@@ -37,11 +37,16 @@ class Explained:
     storage_bits: int
     forms: tuple[tuple[str, int, int], ...] = field(default=())
 
+    @property
+    def formula(self) -> tuple[str, ...]:
+        """Its sizes by letter, then the formulas."""
+        sizes = "  ".join(f"{key}={value}" for key, value in self.letters.items())
+        return ((sizes,) if sizes else ()) + self.lines
+
     def text(self) -> str:
         """The layer for reading."""
-        sizes = "  ".join(f"{key}={value}" for key, value in self.letters.items())
         head = f"{self.name} ({self.op}), output {'x'.join(map(str, self.output))}"
-        body = [f"  {line}" for line in ([sizes] if sizes else []) + list(self.lines)]
+        body = [f"  {line}" for line in self.formula]
         for name, macs, bits in self.forms:
             ratio = macs / self.macs if self.macs else 0.0
             body.append(f"  {name}: {macs:,} MACs ({ratio:.3f}x), {bits:,} bits of storage")
@@ -185,6 +190,12 @@ def explain_graph(graph: LayerGraph, layer: str = "") -> list[Explained]:
     fields = receptive_fields(graph)
     nodes = [graph.node(layer)] if layer else [node for node in graph.layers if node.macs]
     return [explain_node(node, fields[node.name]) for node in nodes if node.layer is not None]
+
+
+def explain_layers(graph: LayerGraph) -> list[Explained]:
+    """Every layer, those without products too."""
+    fields = receptive_fields(graph)
+    return [explain_node(node, fields[node.name]) for node in graph.layers if node.layer is not None]
 
 
 def explain_network(model: str, layer: str = "", batch: int = 1, shapes: Shapes | None = None) -> list[Explained]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from accelsim.report import LayerResult, RunReport, Totals, add_up, layer_row
 from accelsim.units import fmt_bytes, fmt_energy, fmt_si, fmt_span
+from accelsim.verdict import cause_text, share, times
 
 
 def to_json(data: dict[str, Any]) -> str:
@@ -29,10 +30,6 @@ def rows_csv(rows: list[dict[str, Any]]) -> str:
     writer.writeheader()
     writer.writerows(rows)
     return out.getvalue()
-
-
-def _share(part: float, whole: float) -> str:
-    return f"{100 * part / whole:.1f} %" if whole else "0.0 %"
 
 
 def _table(header: list[str], rows: list[list[str]]) -> str:
@@ -79,7 +76,7 @@ def _headline(report: RunReport) -> str:
         ["throughput", f"{report.batch / totals.seconds:.4g} images/s"],
         ["MACs", f"{totals.macs:,} conventional, {totals.issued_macs:,} issued"],
         ["parameters", f"{totals.params:,}"],
-        ["array utilisation", f"{_share(totals.utilization, 1)} of {machine.pes} PEs"],
+        ["array utilisation", f"{share(totals.utilization, 1)} of {machine.pes} PEs"],
         ["DRAM traffic", f"{fmt_bytes(reads)} read, {fmt_bytes(writes)} written"],
     ]
     if "layerwise" in report.schedule:
@@ -97,7 +94,7 @@ def _dram_rows(report: RunReport) -> str:
     total = add_up({name: int(n) for name, n in (layer.dram or {}).items()} for layer in report.results)
     bursts = total["read_bursts"] + total["write_bursts"]
     return (
-        f"{_share(total['row_hits'], bursts)} of {bursts:,} bursts hit, {total['row_misses']:,} miss, "
+        f"{share(total['row_hits'], bursts)} of {bursts:,} bursts hit, {total['row_misses']:,} miss, "
         f"{total['row_conflicts']:,} conflict; {total['refreshes']:,} refreshes"
     )
 
@@ -107,17 +104,17 @@ def _verdict(report: RunReport) -> str:
     totals = report.totals
     if not totals.energy_fj:
         return "**Nothing to do.** Every layer is a view of the same words in the same order; nothing moves."
-    time = {"compute": totals.compute_cycles, **totals.stall_cycles}
+    time = times(totals.compute_cycles, totals.stall_cycles)
     cause, cycles = max(time.items(), key=lambda pair: pair[1])
     part, energy = max(totals.energy_fj.items(), key=lambda pair: pair[1])
     slow = max(report.results, key=lambda layer: layer.cycles)
     hungry = max(report.results, key=lambda layer: layer.total_energy_fj)
     return (
-        f"**Time.** {_share(cycles, sum(time.values()))} of the {_whose(report)}cycles are "
-        f"{CAUSES.get(cause, _cause(cause))}; the slowest "
-        f"layer is `{slow.name}` ({_share(slow.cycles, totals.cycles)}): {slow.note}.\n\n"
-        f"**Energy.** {_share(energy, totals.total_energy_fj)} goes to {part}; the hungriest layer is `{hungry.name}` "
-        f"({_share(hungry.total_energy_fj, totals.total_energy_fj)})."
+        f"**Time.** {share(cycles, sum(time.values()))} of the {_whose(report)}cycles are "
+        f"{cause_text(cause)}; the slowest "
+        f"layer is `{slow.name}` ({share(slow.cycles, totals.cycles)}): {slow.note}.\n\n"
+        f"**Energy.** {share(energy, totals.total_energy_fj)} goes to {part}; the hungriest layer is `{hungry.name}` "
+        f"({share(hungry.total_energy_fj, totals.total_energy_fj)})."
     )
 
 
@@ -126,27 +123,11 @@ def _whose(report: RunReport) -> str:
     return "causal " if report.options["timing"] == "scalesim" else ""
 
 
-CAUSES = {
-    "compute": "useful work of PEs and vector lanes",
-    "onchip_port": "spent at on-chip ports and buses",
-    "array_fill_drain": "spent filling and draining the array (weight loading, skew, results shifting out)",
-    "final_drain": "spent waiting for the last results to reach DRAM",
-}
-
-
-def _cause(name: str) -> str:
-    direction, operand = ("reading", name.removeprefix("dram_read_")), ""
-    if name.startswith("dram_write_"):
-        direction = ("writing", name.removeprefix("dram_write_"))
-    verb, operand = direction
-    return f"spent waiting for DRAM, {verb} {operand.capitalize()}"
-
-
 def _time_table(report: RunReport) -> str:
     totals = report.totals
-    parts = {"compute": totals.compute_cycles, **totals.stall_cycles}
+    parts = times(totals.compute_cycles, totals.stall_cycles)
     rows = [
-        [CAUSES.get(name, _cause(name)).removeprefix("spent "), f"{cycles:,}", _share(cycles, sum(parts.values()))]
+        [cause_text(name).removeprefix("spent "), f"{cycles:,}", share(cycles, sum(parts.values()))]
         for name, cycles in sorted(parts.items(), key=lambda pair: -pair[1])
     ]
     return _table(["cause", "cycles", "share"], rows)
@@ -163,7 +144,7 @@ def _energy_table(report: RunReport) -> str:
                 if name not in bounds
                 else f"{bounds[name].low_permille / 1000:.2g} to {bounds[name].high_permille / 1000:.2g}"
             )
-            rows.append([name, fmt_energy(value), _share(value, totals.total_energy_fj), factors])
+            rows.append([name, fmt_energy(value), share(value, totals.total_energy_fj), factors])
     return _table(["component", "energy", "share", "range of its figure"], rows)
 
 
@@ -174,8 +155,8 @@ def _layer_row(layer: LayerResult, report: RunReport) -> list[str]:
         layer.op,
         f"{layer.issued_macs:,}",
         f"{layer.cycles:,}",
-        _share(layer.cycles, report.totals.cycles),
-        _share(layer.utilization, 1),
+        share(layer.cycles, report.totals.cycles),
+        share(layer.utilization, 1),
         fmt_energy(layer.total_energy_fj),
         fmt_bytes(reads + writes),
         layer.note,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 
-from accelsim.plot.figures import COLOURS, STYLE, new_figure
+from accelsim.plot.style import COLOURS, STYLE, new_figure
 
 
 def residuals(title: str, rows: Sequence[tuple[str, str, float]], band: float | None) -> bytes:

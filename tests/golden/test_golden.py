@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 
 import accelsim
 from accelsim.formats.outputs import layers_csv, summary_md
+from accelsim.plot.points import POINT_VIEWS
+from accelsim.plot.views import VIEWS
 
 HERE = Path(__file__).parent
 
@@ -43,15 +46,22 @@ def test_summary_and_table_agree_with_the_report() -> None:
 
 
 def test_gallery_is_what_the_main_job_writes(root: Path, update_golden: bool) -> None:
-    """`reports/gallery` shows the main job's summary and figures; it may not go stale."""
-    from accelsim.plot.figures import draw
-
-    folder = root / "reports" / "gallery"
-    report = accelsim.run("eyeriss", "mobilenet_v2")
-    text = summary_md(report)
+    """`reports/gallery` shows the main job's summary; it may not go stale (figures: `make gallery`)."""
+    path = root / "reports" / "gallery" / "mobilenet_v2-eyeriss.md"
+    text = summary_md(accelsim.run("eyeriss", "mobilenet_v2"))
     if update_golden:
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "mobilenet_v2-eyeriss.md").write_text(text)
-        for name in ("energy", "latency", "roofline", "utilisation"):
-            (folder / f"mobilenet_v2-eyeriss-{name}.png").write_bytes(draw(report)[f"{name}.png"])
-    assert (folder / "mobilenet_v2-eyeriss.md").read_text() == text
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    assert path.read_text() == text
+
+
+def test_the_gallery_is_whole_and_small(root: Path) -> None:
+    """Its index shows every view and every picture, and links to nothing that is not there."""
+    folder = root / "reports" / "gallery"
+    index = (folder / "README.md").read_text()
+    linked = set(re.findall(r"\]\(([^)]+)\)", index))
+    files = {path.name for path in folder.iterdir()} - {"README.md"}
+    assert linked == files
+    for view in (*VIEWS, *POINT_VIEWS):
+        assert f"(`--only {view.name}`)" in index, view.name
+    assert sum(path.stat().st_size for path in folder.iterdir()) < 6_000_000

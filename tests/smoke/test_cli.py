@@ -36,7 +36,7 @@ def test_run_leaves_the_contract(done: tuple[Path, subprocess.CompletedProcess[s
     assert (result.returncode, result.stderr) == (0, "")
     out = folder / "accelsim-out" / "mlp-eyeriss"
     figures = {f"{name}.{kind}" for name in ("energy", "latency", "roofline", "utilisation") for kind in ("png", "svg")}
-    assert {p.name for p in out.iterdir()} == {"report.json", "layers.csv", "summary.md", *figures}
+    assert {p.name for p in out.iterdir()} == {"report.json", "report.html", "layers.csv", "summary.md", *figures}
     report = json.loads((out / "report.json").read_text())
     assert report == json.loads(result.stdout)
     jsonschema.validate(report, json.loads(SCHEMA.read_text()))
