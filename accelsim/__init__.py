@@ -11,14 +11,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from accelsim.api import map_layer, run, verify
+    from accelsim.api import map_layer, run, sweep, verify
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "map_layer", "run", "verify"]
+__all__ = ["__version__", "map_layer", "run", "sweep", "verify"]
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("map_layer", "run", "verify"):
+    if name in ("map_layer", "run", "sweep", "verify"):
         from accelsim import api
 
         return getattr(api, name)

@@ -1,0 +1,68 @@
+"""The mappings that points of a sweep share: on disk between processes and runs, in memory within a worker.
+
+A key leaves out what the search and the simulator of a mapping do not read: names, where energies come from, leakage
+and the clock's power (charged for the makespan, the same per cycle for every mapping), area's node.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import replace
+
+from accelsim.arch import Accelerator
+from accelsim.formats.mapping_cache import MappingCache
+from accelsim.mapper.exact.search import Found, Request
+from accelsim.mapping import Mapping
+
+REMEMBERED = 4096  # mappings a worker keeps in memory
+
+
+def reduced(arch: Accelerator) -> Accelerator:
+    """The machine without the fields that no mapping depends on."""
+    return replace(
+        arch,
+        name="",
+        description="",
+        node_nm=None,
+        energy_model="",
+        energy_sources=(),
+        timing="causal",
+        dram=replace(arch.dram, kind="", background_fj_per_cycle=0),
+        memories=tuple(replace(memory, leakage_fj_per_cycle=0, ports=1) for memory in arch.memories),
+        array=replace(arch.array, leakage_fj_per_cycle=0, clock_fj_per_cycle=0),
+    )
+
+
+class SweepMappings:
+    """A library of mappings (`mapper.search.Library`) in front of the one on disk.
+
+    Attributes:
+        found, searched: requests answered from here, and told to it after a search.
+    """
+
+    def __init__(self, disk: MappingCache | None = None) -> None:
+        self.disk = MappingCache() if disk is None else disk
+        self._near: OrderedDict[Request, tuple[Mapping, Found]] = OrderedDict()
+        self.found = self.searched = 0
+
+    def get(self, request: Request) -> tuple[Mapping, Found] | None:
+        """The mapping kept for a request; None if there is none."""
+        key = replace(request, arch=reduced(request.arch))
+        known = self._near.get(key) or self.disk.get(key)
+        if known is not None:
+            self.found += 1
+            self._remember(key, known)
+        return known
+
+    def put(self, request: Request, mapping: Mapping, found: Found) -> None:
+        """Keep a mapping."""
+        key = replace(request, arch=reduced(request.arch))
+        self.searched += 1
+        self.disk.put(key, mapping, found)
+        self._remember(key, (mapping, found))
+
+    def _remember(self, key: Request, known: tuple[Mapping, Found]) -> None:
+        self._near[key] = known
+        self._near.move_to_end(key)
+        if len(self._near) > REMEMBERED:
+            self._near.popitem(last=False)
