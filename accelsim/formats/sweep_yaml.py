@@ -119,6 +119,7 @@ class SweepModel(_Model):
     figures: list[str] = []
     keep_layers: bool = False
     timeout: int | float | str | None = None
+    effort: Literal["full", "quick"] = "full"
     plots: list[PlotModel] = []
 
 
@@ -206,8 +207,8 @@ class _Reader:
             raise InputError(f"{self.source}: {error}") from None
         return SweepSpec(
             model.name, base, space, choices, budgets, search, tuple(goals) or DEFAULT_GOALS, tuple(model.figures),
-            model.keep_layers, timeout, tuple(Plot(**plot.model_dump()) for plot in model.plots), text, self.source,
-            folder, tuple(self._places()),
+            model.keep_layers, timeout, model.effort, tuple(Plot(**plot.model_dump()) for plot in model.plots), text,
+            self.source, folder, tuple(self._places()),
         )  # fmt: skip
 
     def _places(self) -> list[tuple[str, str]]:

@@ -14,6 +14,7 @@ DEFAULT_GOALS = (Goal("totals.energy_pj"), Goal("totals.seconds"))
 DEFAULT_POINTS, DEFAULT_POPULATION = 100, 8
 
 
+Effort = Literal["full", "quick"]
 Value = Scalar | tuple[Scalar, ...]
 
 
@@ -94,6 +95,7 @@ class SweepSpec:
     """A sweep.
 
     Attributes:
+        effort: how mappings are searched (`sweeps.mappings`).
         goals: figures that make a point good. figures: more figures to record, as paths into report.json.
         keep_layers: keep whole reports. timeout_s: limit of a point, None for none.
         text: the file as it was read. source: its name for messages. folder: where its paths start.
@@ -110,6 +112,7 @@ class SweepSpec:
     figures: tuple[str, ...] = ()
     keep_layers: bool = False
     timeout_s: float | None = None
+    effort: Effort = "full"
     plots: tuple[Plot, ...] = ()
     text: str = ""
     source: str = "sweep"

@@ -189,7 +189,7 @@ class Binder:
         model, digest = self._model(options)
         setting = Setting(
             machines, model, digest, int(options["batch"]), self._objective(options["objective"]), self.figures,
-            self.spec.keep_layers,
+            self.spec.keep_layers, self.spec.effort,
         )  # fmt: skip
         return Bound(shown, setting, setting.key(self.version))
 

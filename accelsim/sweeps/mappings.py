@@ -12,7 +12,9 @@ from dataclasses import replace
 from accelsim.arch import Accelerator
 from accelsim.formats.mapping_cache import MappingCache
 from accelsim.mapper.exact.search import Found, Request
+from accelsim.mapper.search import PASSES, passes_of
 from accelsim.mapping import Mapping
+from accelsim.space.spec import Effort
 
 REMEMBERED = 4096  # mappings a worker keeps in memory
 
@@ -33,15 +35,31 @@ def reduced(arch: Accelerator) -> Accelerator:
     )
 
 
+def quick(request: Request) -> tuple[Mapping, Found]:
+    """The mapping of the least proven bound, the first of equals; no other candidate is simulated beside it.
+
+    Raises:
+        MappingError: no tile fits.
+    """
+    from accelsim.mapper.exact.run import Search
+
+    found = Search(request).run()
+    best = min(found.best, key=lambda candidate: passes_of(candidate.mapping) > PASSES)
+    return best.mapping, replace(found, best=(), simulated=0)
+
+
 class SweepMappings:
     """A library of mappings (`mapper.search.Library`) in front of the one on disk.
 
     Attributes:
+        effort: `full` searches as a run does; `quick` takes what `quick` finds, kept in a folder of its own.
         found, searched: requests answered from here, and told to it after a search.
     """
 
-    def __init__(self, disk: MappingCache | None = None) -> None:
-        self.disk = MappingCache() if disk is None else disk
+    def __init__(self, disk: MappingCache | None = None, effort: Effort = "full") -> None:
+        self.effort = effort
+        shared = MappingCache() if disk is None else disk
+        self.disk = shared if effort == "full" else MappingCache(shared.folder / "quick")
         self._near: OrderedDict[Request, tuple[Mapping, Found]] = OrderedDict()
         self.found = self.searched = 0
 
@@ -52,6 +70,9 @@ class SweepMappings:
         if known is not None:
             self.found += 1
             self._remember(key, known)
+        elif self.effort == "quick":
+            known = quick(request)
+            self.put(request, *known)
         return known
 
     def put(self, request: Request, mapping: Mapping, found: Found) -> None:

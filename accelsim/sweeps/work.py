@@ -11,13 +11,14 @@ from typing import Any
 
 from accelsim.arch import Accelerator
 from accelsim.errors import AccelsimError, MappingError
-from accelsim.formats.mapping_cache import canonical
+from accelsim.formats.mapping_cache import MappingCache, canonical
 from accelsim.graph import LayerGraph
 from accelsim.lookup import load_model, load_rows
 from accelsim.mapper.objective import Objective, objective_cost
 from accelsim.pipeline import run
 from accelsim.plan import KeptCache, Options
 from accelsim.report import LayerResult, RunReport, totals_of
+from accelsim.space.spec import Effort
 from accelsim.sweeps.figures import derived, dig, kept_totals
 from accelsim.sweeps.mappings import SweepMappings
 
@@ -42,12 +43,13 @@ class Setting:
     objective: Objective = "edp"
     figures: tuple[str, ...] = ()
     keep_layers: bool = False
+    effort: Effort = "full"
 
     def key(self, version: str) -> str:
         """Content hash: equal for points that would give the same results."""
         name = self.model.replace("\\", "/").rsplit("/", 1)[-1]
         content = [SCHEMA, version, canonical(self.machines), name, self.digest, self.batch, self.objective,
-                   sorted(self.figures), self.keep_layers]  # fmt: skip
+                   sorted(self.figures), self.keep_layers, self.effort]  # fmt: skip
         return sha256(dumps(content, sort_keys=True).encode()).hexdigest()[:32]
 
 
@@ -77,11 +79,18 @@ class Answer:
 class Runner:
     """Runs points in one process; networks and mappings are shared between them."""
 
-    def __init__(self, mappings: SweepMappings | None = None) -> None:
-        self.mappings = SweepMappings() if mappings is None else mappings
+    def __init__(self, disk: MappingCache | None = None) -> None:
+        self._disk = disk
+        self._mappings: dict[Effort, SweepMappings] = {}
         self._graphs: dict[tuple[str, int], LayerGraph] = {}
-        self._cache = KeptCache(self.mappings)
-        self._machines: tuple[Accelerator, ...] = ()
+        self._cache: dict[Any, Any] = {}
+        self._of: tuple[object, ...] = ()
+
+    def mappings(self, effort: Effort) -> SweepMappings:
+        """The mappings found with an effort."""
+        if effort not in self._mappings:
+            self._mappings[effort] = SweepMappings(self._disk, effort)
+        return self._mappings[effort]
 
     def graph(self, model: str, batch: int) -> LayerGraph:
         """A network, built once."""
@@ -98,8 +107,9 @@ class Runner:
             MappingError: no machine of the setting can run it.
         """
         graph, options = self.graph(setting.model, setting.batch), Options(setting.objective)
-        if setting.machines != self._machines:
-            self._cache, self._machines = KeptCache(self.mappings), setting.machines
+        if (setting.machines, setting.effort) != self._of:
+            self._cache = KeptCache(self.mappings(setting.effort))
+            self._of = (setting.machines, setting.effort)
         reports, reasons = [], []
         for machine in setting.machines:
             try:
