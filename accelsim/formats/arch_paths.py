@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from pydantic import BaseModel
@@ -125,11 +125,14 @@ def shorthand(document: Document, text: str) -> Path | None:
     return ends[0] if len(ends) == 1 else None
 
 
-def hint(document: Document, text: str) -> str:
-    """The nearest valid paths."""
+def hint(document: Document, text: str, more: Iterable[str] = ()) -> str:
+    """The nearest valid paths or short forms, or of `more` names."""
     known = [named(document, path) for path in _leaves(document)]
     tail = [name for name in known if name.rsplit(".", 1)[-1] == _parts(text)[-1]]
-    return f"did you mean '{tail[0]}'?" if len(tail) == 1 else nearest(text, known)
+    if len(tail) == 1:
+        return f"did you mean '{tail[0]}'?"
+    close = nearest(text, [*more, *known, *(names(document) if "." not in text else ())])
+    return close if close.startswith("did") else nearest(text, [*more, *known])
 
 
 def get(document: Document, path: Path) -> Any:
@@ -156,5 +159,7 @@ def put(document: Document, path: Path, value: Any) -> None:
 
 
 def names(document: Document) -> list[str]:
-    """All paths that hold values, as text."""
-    return [named(document, path) for path in _leaves(document)]
+    """All paths that hold values, as text, and their last keys where only one path has them."""
+    known = [named(document, path) for path in _leaves(document)]
+    ends = [name.rsplit(".", 1)[-1] for name in known]
+    return [*known, *(end for end in dict.fromkeys(ends) if ends.count(end) == 1 and end not in known)]

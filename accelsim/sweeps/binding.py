@@ -133,11 +133,8 @@ class Binder:
         except InputError as error:
             if key.isidentifier() and key in self._read:
                 return key
-            text = str(error)
-            close = nearest(key, [*POINT_KEYS, *(c.name for c in self.spec.choices)])
-            if close.startswith("did you mean") and "did you mean" not in text:
-                text = f"{text.partition(';')[0]}; {close}"
-            raise InputError(f"{self.spec.place(key)}: {text}") from None
+            close = arch_paths.hint(document, key, [*POINT_KEYS, *(c.name for c in self.spec.choices)])
+            raise InputError(f"{self.spec.place(key)}: {str(error).partition(';')[0]}; {close}") from None
 
     def _derivable(self) -> tuple[Derived, ...]:
         """Derived values in an order in which each is computed after what it reads."""

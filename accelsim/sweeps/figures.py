@@ -38,7 +38,8 @@ def dig(data: Any, path: str) -> float:
     """
     node = data
     done: list[str] = []
-    for part in re.findall(r"[^.\[\]]+(?=[.\[]|$)|(?<=\[)[^\]]+(?=\])", path):
+    for bracketed, bare in re.findall(r"\[([^\]]+)\]|([^.\[\]]+)", path):
+        part = bracketed or bare
         node = _step(node, part, path, done)
         done.append(part)
     if isinstance(node, bool) or not isinstance(node, int | float):

@@ -1,4 +1,4 @@
-"""Nothing finished is lost and nothing counts twice: workers and parents killed, disks full, points that fail or hang."""
+"""Nothing finished is lost, nothing counts twice: workers and parents killed, full disks, points that fail or hang."""
 
 from __future__ import annotations
 
