@@ -297,6 +297,30 @@ def export(
 
 
 @sweep.command()
+def plot(
+    folder: Dir,
+    out: Annotated[str, typer.Option("--out", "-o", metavar="DIR", help="Folder to write (default: DIR).")] = "",
+    json: Json = "",
+) -> None:
+    """Draw the figures that the sweep's file names under `plots`, as PNG and SVG."""
+    from json import loads
+
+    from accelsim.plot.sweep import draw
+    from accelsim.space.spec import Plot
+    from accelsim.store import write_all
+    from accelsim.sweeps.tables import cells
+
+    as_json = wants_json(json)
+    meta, rows = _rows(folder)
+    plots = [Plot(**one) for one in loads(meta["plots"])]
+    if not plots:
+        raise InputError(f"the sweep in {folder} names no `plots`")
+    files = {name: data for one in plots for name, data in draw(one, cells(one, rows)).items()}
+    write_all(Path(out or folder), files)
+    print_json({"files": sorted(files)}) if as_json else say(f"written to {out or folder}: {', '.join(sorted(files))}")
+
+
+@sweep.command()
 def merge(
     folder: Annotated[str, typer.Argument(metavar="DIR", help="Folder of the whole sweep.")],
     shards: Annotated[list[str], typer.Argument(metavar="SHARD...", help="Folders of its shards.")],

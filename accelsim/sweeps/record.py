@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -83,15 +83,18 @@ class Record:
         self.folder, path, self._writes = folder, folder / FILE, create
         if not create and not path.is_file():
             raise InputError(f"no sweep in {str(folder)!r} (no {FILE}); give the folder of `accelsim sweep FILE --out`")
-        try:
-            uri = path.resolve().as_uri() + ("" if create else "?mode=ro")
-            self._db = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=30)
-            if create:
-                self._db.execute("PRAGMA journal_mode=WAL")
-                self._db.execute("PRAGMA synchronous=NORMAL")
-            self._check(create)
-        except sqlite3.Error as error:
-            raise self._broken(error) from None
+        uri = path.resolve().as_uri() + ("" if create else "?mode=ro")
+        with ExitStack() as stack:
+            try:
+                self._db = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=30)
+                stack.callback(self._db.close)
+                if create:
+                    self._db.execute("PRAGMA journal_mode=WAL")
+                    self._db.execute("PRAGMA synchronous=NORMAL")
+                self._check(create)
+            except sqlite3.Error as error:
+                raise self._broken(error) from None
+            stack.pop_all()
 
     def _check(self, create: bool) -> None:
         version = self._db.execute("PRAGMA user_version").fetchone()[0]

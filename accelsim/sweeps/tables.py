@@ -8,7 +8,10 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from accelsim.errors import InputError, nearest
+from accelsim.plot.sweep import Cell
 from accelsim.space.pareto import pareto
+from accelsim.space.quantity import Scalar
+from accelsim.space.spec import Plot
 from accelsim.space.types import Goal
 from accelsim.sweeps.extras import need
 from accelsim.sweeps.figures import dig
@@ -116,3 +119,25 @@ def front(rows: Iterable[Row], goals: Sequence[Goal]) -> list[Row]:
     """
     done = [row for row in rows if row.status == DONE]
     return [done[i] for i in pareto([costs(row, goals) for row in done])]
+
+
+def cells(plot: Plot, rows: Iterable[Row]) -> list[Cell]:
+    """The finished points as a figure needs them.
+
+    Raises:
+        InputError: no finished point, or a name that is neither a parameter nor a recorded figure.
+    """
+    done = [row for row in rows if row.status == DONE]
+    if not done:
+        raise InputError(f"plot {plot.name}: no finished points")
+
+    def at(row: Row, name: str) -> Scalar:
+        return row.params[name] if name in row.params else figure(row, name)
+
+    return [
+        Cell(
+            at(row, plot.x), at(row, plot.y), at(row, plot.by) if plot.by else "",
+            figure(row, plot.value) if plot.value else 0.0,
+        )
+        for row in done
+    ]  # fmt: skip
