@@ -73,7 +73,7 @@ class DaskCluster:
         """Answers in the order in which they come; every task gets exactly one."""
         source, alone = iter(tasks), deque[Task]()
         flying: dict[Any, list[Task]] = {}
-        done: Any = self._distributed.as_completed()
+        done: Any = self._distributed.as_completed(loop=self._client.loop)
         while True:
             while len(flying) < AHEAD * self._threads():
                 chunk = [alone.popleft()] if alone else list(islice(source, self._size))
