@@ -10,6 +10,7 @@ from time import perf_counter
 from typing import Any
 
 from accelsim.arch import Accelerator
+from accelsim.compat import Rows
 from accelsim.errors import AccelsimError, MappingError
 from accelsim.formats.mapping_cache import MappingCache, canonical
 from accelsim.graph import LayerGraph
@@ -23,7 +24,7 @@ from accelsim.sweeps.figures import derived, dig, kept_totals
 from accelsim.sweeps.mappings import SweepMappings
 
 SCHEMA = 1
-GRAPHS = 8  # networks a worker keeps built
+NETWORKS = 8  # networks a worker keeps built
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ class Runner:
     def __init__(self, disk: MappingCache | None = None) -> None:
         self._disk = disk
         self._mappings: dict[Effort, SweepMappings] = {}
-        self._graphs: dict[tuple[str, int], LayerGraph] = {}
+        self._networks: dict[tuple[str, int], tuple[LayerGraph, Rows | None]] = {}
         self._cache: dict[Any, Any] = {}
         self._of: tuple[object, ...] = ()
 
@@ -92,13 +93,13 @@ class Runner:
             self._mappings[effort] = SweepMappings(self._disk, effort)
         return self._mappings[effort]
 
-    def graph(self, model: str, batch: int) -> LayerGraph:
-        """A network, built once."""
-        if (model, batch) not in self._graphs:
-            if len(self._graphs) >= GRAPHS:
-                self._graphs.pop(next(iter(self._graphs)))
-            self._graphs[model, batch] = load_model(model, batch)[0]
-        return self._graphs[model, batch]
+    def network(self, model: str, batch: int) -> tuple[LayerGraph, Rows | None]:
+        """A network, built once, and the rows of a topology."""
+        if (model, batch) not in self._networks:
+            if len(self._networks) >= NETWORKS:
+                self._networks.pop(next(iter(self._networks)))
+            self._networks[model, batch] = load_model(model, batch)[0], load_rows(model)
+        return self._networks[model, batch]
 
     def report(self, setting: Setting) -> RunReport:
         """The report of a point.
@@ -106,16 +107,14 @@ class Runner:
         Raises:
             MappingError: no machine of the setting can run it.
         """
-        graph, options = self.graph(setting.model, setting.batch), Options(setting.objective)
+        (graph, rows), options = self.network(setting.model, setting.batch), Options(setting.objective)
         if (setting.machines, setting.effort) != self._of:
             self._cache = KeptCache(self.mappings(setting.effort))
             self._of = (setting.machines, setting.effort)
         reports, reasons = [], []
         for machine in setting.machines:
             try:
-                reports.append(
-                    run(machine, graph, options, model=setting.model, rows=load_rows(setting.model), cache=self._cache)
-                )
+                reports.append(run(machine, graph, options, model=setting.model, rows=rows, cache=self._cache))
             except MappingError as error:
                 reasons.append(str(error))
         if not reports:
