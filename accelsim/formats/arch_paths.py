@@ -42,7 +42,10 @@ def resolve(document: Document, text: str) -> Path:
     node: Any = document
     for part in parts:
         if isinstance(node, list):
-            path, node, model = _item(path, node, part, text, document), *_entered(node, part, model)
+            index = _index(node, part)
+            if index is None:
+                raise InputError(f"no key {text!r} in a machine; {hint(document, text)}")
+            path, node = (*path, index), node[index]
             continue
         fields = model.model_fields if isinstance(model, type) and issubclass(model, BaseModel) else {}
         options = [*fields, *(key for key in (node if isinstance(node, dict) else ()) if key not in fields)]
@@ -75,19 +78,6 @@ def _index(node: list[Any], part: str) -> int | None:
     if part in names:
         return names.index(part)
     return int(part) if part.isdigit() and int(part) < len(node) else None
-
-
-def _item(path: Path, node: list[Any], part: str, text: str, document: Document) -> Path:
-    index = _index(node, part)
-    if index is None:
-        raise InputError(f"no key {text!r} in a machine; {hint(document, text)}")
-    return (*path, index)
-
-
-def _entered(node: list[Any], part: str, model: Any) -> tuple[Any, Any]:
-    index = _index(node, part)
-    assert index is not None
-    return node[index], model
 
 
 def _leaves(node: Any, path: Path = ()) -> Iterator[Path]:
