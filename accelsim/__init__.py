@@ -11,11 +11,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from accelsim.api import load, map_layer, run, verify
+    from accelsim.api import load, map_layer, run, sweep, verify
     from accelsim.plot.bound import Report
 
 __version__ = "0.1.0"
-__all__ = ["Report", "__version__", "load", "map_layer", "run", "verify"]
+__all__ = ["Report", "__version__", "load", "map_layer", "run", "sweep", "verify"]
 
 
 def __getattr__(name: str) -> Any:
@@ -23,7 +23,7 @@ def __getattr__(name: str) -> Any:
         from accelsim.plot.bound import Report
 
         return Report
-    if name in ("load", "map_layer", "run", "verify"):
+    if name in ("load", "map_layer", "run", "sweep", "verify"):
         from accelsim import api
 
         return getattr(api, name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from accelsim.arch import Accelerator
 from accelsim.errors import InputError
@@ -26,6 +26,9 @@ from accelsim.proof import LayerProof, Proof
 from accelsim.proof import verify as verify_network
 from accelsim.report import RunReport
 from accelsim.store import write_all
+
+if TYPE_CHECKING:
+    from accelsim.sweeps.door import SweepResult
 
 
 def run(
@@ -109,6 +112,29 @@ def verify(
         machine, graph, Options(objective, schedule=schedule), model=_name(model), seed=seed, on_layer=on_layer,
         cache=KeptCache(MappingCache()),
     )  # fmt: skip
+
+
+def sweep(
+    file: str | Path,
+    out: str | Path | None = None,
+    *,
+    workers: int | None = None,
+    timeout: float | None = None,
+    retry: bool = False,
+    dask: str = "",
+) -> SweepResult:
+    """Run a design-space sweep from its YAML file, or what is left of it, and return its points.
+
+    Args:
+        out: folder of the store, default `accelsim-out/sweep-NAME`. workers: processes, default one per core.
+        timeout: seconds that a point may take. retry: run failed points again. dask: address of a scheduler.
+
+    Raises:
+        InputError: a wrong file or value at any point.
+    """
+    from accelsim.sweeps.door import sweep as run_file
+
+    return run_file(str(file), out, workers, timeout, retry, dask)
 
 
 def map_layer(

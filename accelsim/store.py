@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from hashlib import sha256
 from importlib import resources
 from pathlib import Path
 
@@ -61,3 +62,37 @@ def write_all(folder: Path, files: dict[str, bytes]) -> list[Path]:
             temporary_path.unlink(missing_ok=True)
         raise InputError(f"cannot write to the output folder {folder}: {error.strerror or error}") from None
     return [final for _, final in waiting]
+
+
+class Lock:
+    """A folder held by one process at a time; the system lets go when the process ends, however it ends.
+
+    Raises:
+        InputError: another process holds it, or it cannot be written.
+    """
+
+    def __init__(self, folder: Path, name: str = ".lock") -> None:
+        import fcntl
+
+        prepare(folder)
+        self._file = (folder / name).open("a")
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            self._file.close()
+            raise InputError(
+                f"{folder} is in use by another accelsim process; wait for it or choose another folder"
+            ) from None
+
+    def release(self) -> None:
+        """Let go."""
+        self._file.close()
+
+
+def sources_digest() -> str:
+    """A digest of the package's source text, the same on every machine that has the same text."""
+    here = Path(__file__).parent
+    total = sha256()
+    for path in sorted(here.rglob("*.py")):
+        total.update(f"{path.relative_to(here).as_posix()}\n".encode() + path.read_bytes())
+    return total.hexdigest()[:16]

@@ -7,13 +7,13 @@ from typing import NoReturn
 
 import typer
 
-from accelsim.cli import bench, compare, dram, energy, gallery, map, models, plot, run, show, timeloop, validate
+from accelsim.cli import bench, compare, dram, energy, gallery, map, models, plot, run, show, sweep, timeloop, validate
 from accelsim.cli.shared import app
 from accelsim.errors import AccelsimError
 
 __all__ = [
     "app", "bench", "compare", "dram", "energy", "gallery", "main", "map", "models", "plot", "run", "show",
-    "timeloop", "validate",
+    "sweep", "timeloop", "validate",
 ]  # fmt: skip
 
 BUG = 70

@@ -23,7 +23,7 @@ from accelsim.formats.arch_energies import (
     stated_energies,
 )
 from accelsim.formats.arch_schema import ArchModel, ArrayModel, MemoryModel
-from accelsim.formats.yaml_text import parse, place, refuse
+from accelsim.formats.yaml_text import Path, parse, place, refuse
 from accelsim.timing.scalesim import scale_machine
 
 TAKEN = ("DRAM", "PE", "array", "stream", "spad", "MAC", "vector", "leakage", "memory")
@@ -183,6 +183,7 @@ def _accelerator(model: ArchModel) -> Accelerator:
     )
 
 
+MACHINE_KEYS = "the keys of a machine (name, clock, array, ...)"
 ReadModel = Callable[[str], Model]
 """The energy model behind a machine's `energy` key: a preset, or a file beside the machine's."""
 
@@ -193,7 +194,11 @@ def load_accelerator(text: str, source: str, read_model: ReadModel | None = None
     Raises:
         InputError: one message with a line per error, `source:line:column: key: what is wrong and what was expected`.
     """
-    document = parse(text, source, "the keys of a machine (name, clock, array, ...)")
+    return accelerator_of(parse(text, source, MACHINE_KEYS), source, read_model)
+
+
+def errors_of(document: Any) -> tuple[ArchModel | None, list[tuple[Path, str]]]:
+    """The checked model of a machine's document, and what is wrong with it by path."""
     wrong = missing_energies(document)
     model = None
     try:
@@ -201,6 +206,16 @@ def load_accelerator(text: str, source: str, read_model: ReadModel | None = None
         wrong += _cross(model, document)
     except ValidationError as error:
         wrong += [(item["loc"], _message(item)) for item in error.errors()]
+    return model, wrong
+
+
+def accelerator_of(document: Any, source: str, read_model: ReadModel | None = None) -> Accelerator:
+    """The machine that a YAML document describes, parsed with `yaml_text.parse` or plain.
+
+    Raises:
+        InputError: as `load_accelerator`.
+    """
+    model, wrong = errors_of(document)
     refuse(document, source, wrong)
     assert model is not None
     arch = _accelerator(model)

@@ -36,9 +36,9 @@ def canonical(value: Any) -> Any:
     return value
 
 
-def key_of(request: Request) -> str:
-    """Content hash of a request and of the code that answers it."""
-    text = json.dumps([SCHEMA, package_state(), canonical(request)], sort_keys=True)
+def key_of(request: Request, state: str = "") -> str:
+    """Content hash of a request and of the code that answers it, whose state is looked up unless it is given."""
+    text = json.dumps([SCHEMA, state or package_state(), canonical(request)], sort_keys=True)
     return sha256(text.encode()).hexdigest()
 
 
@@ -74,7 +74,7 @@ class MappingCache:
 
     def __init__(self, folder: str | Path | None = None) -> None:
         self.folder = Path(folder) if folder is not None else cache_root() / "mappings"
-        self.writable = True
+        self.writable, self.state = True, package_state()
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError:
@@ -82,7 +82,7 @@ class MappingCache:
         self.writable = self.writable and os.access(self.folder, os.W_OK)
 
     def _place(self, request: Request) -> Path:
-        key = key_of(request)
+        key = key_of(request, self.state)
         return self.folder / key[:2] / f"{key[2:]}.json"
 
     def get(self, request: Request) -> tuple[Mapping, Found] | None:

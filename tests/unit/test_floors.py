@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).resolve().parents[2] / "accelsim"
 FLOORS = [
     {"errors"},
     {"units", "jit"},
-    {"problem"},
+    {"problem", "space"},
     {"layers", "arch"},
     {"graph", "mapping"},
     {"walk", "traffic"},
@@ -28,7 +28,7 @@ FLOORS = [
     {"atlas", "schedule"},
     {"compat", "record"},
     {"pipeline"},
-    {"whatif", "proof", "sweep", "validate", "bench", "explain"},
+    {"whatif", "proof", "sweeps", "validate", "bench", "explain"},
     {"api"},
     {"gallery"},
     {"cli"},
