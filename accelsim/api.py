@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from accelsim.arch import Accelerator
+from accelsim.arch.dataflows import with_dataflow
 from accelsim.errors import InputError
 from accelsim.formats.mapping_cache import MappingCache
 from accelsim.formats.zeros import load_zeros
@@ -32,6 +33,7 @@ def run(
     zeros: str = "",
     energy: str = "",
     gemm: bool = False,
+    dataflow: str = "",
     progress: Callable[[str], None] | None = None,
 ) -> RunReport:
     """Simulate a network on a machine, both by name or file.
@@ -44,14 +46,16 @@ def run(
             or code them.
         energy: a preset (`65nm`, `eyeriss_normalised`, ...), a table or an Accelergy ERT in place of the machine's.
         gemm: rows of a SCALE-Sim topology are matrix products.
+        dataflow: `ws`, `os`, `is` or `rs` in place of the machine's, where its array allows it.
 
     Raises:
-        InputError: an unknown name or wrong file. MappingError: a layer does not fit the machine.
+        InputError: an unknown name, wrong file, or a dataflow that the array cannot have.
+        MappingError: a layer does not fit the machine.
     """
     machine, arch_file = load_arch(arch, energy)
     graph, model_file = load_model(model, batch, input_shapes, gemm)
     sources = sources_of(arch_file, model_file)
-    options = Options(objective, zeros=load_zeros(zeros) if zeros else ())
+    options = Options(objective, zeros=load_zeros(zeros) if zeros else (), dataflow=dataflow)
     return run_pipeline(
         machine, graph, options, model=_name(model), sources=sources, progress=progress, rows=load_rows(model, gemm),
         cache=KeptCache(MappingCache()),
@@ -67,26 +71,28 @@ def verify(
     objective: Objective = "edp",
     input_shapes: Shapes | None = None,
     gemm: bool = False,
+    dataflow: str = "",
     on_layer: Callable[[LayerProof], None] | None = None,
 ) -> Proof:
     """Prove a run: every array pass on integers, against the reference, values and words."""
     machine, _ = load_arch(arch)
     graph, _ = load_model(model, batch, input_shapes, gemm)
     return verify_network(
-        machine, graph, Options(objective), model=_name(model), seed=seed, on_layer=on_layer,
+        machine, graph, Options(objective, dataflow=dataflow), model=_name(model), seed=seed, on_layer=on_layer,
         cache=KeptCache(MappingCache()),
     )  # fmt: skip
 
 
 def map_layer(
     problem: Problem, arch: Accelerator, objective: Objective = "edp", *, post_ops: int = 0,
-    limit: Constraint = ANYTHING, imperfect: bool = False, max_evaluations: int = EVALUATIONS,
+    limit: Constraint = ANYTHING, imperfect: bool = False, max_evaluations: int = EVALUATIONS, dataflow: str = "",
 ) -> Mapped:  # fmt: skip
     """The best mapping of one problem on a machine: searched exactly, then simulated.
 
     Args:
         post_ops: vector operations on every finished word (requantisation, bias, activation). limit: restricts the
             space. imperfect: tiles of the first memory of any size. max_evaluations: boxes and mappings evaluated.
+        dataflow: in place of the machine's, where its array allows it.
 
     `search` of the result says what is proven, `gap(objective)` how far the simulated cost lies above it.
 
@@ -94,8 +100,8 @@ def map_layer(
         MappingError: no tile fits; the message says which memory needs how much for which operand.
     """
     return map_problem(
-        problem, arch, objective, post_ops, limit=limit, imperfect=imperfect, max_evaluations=max_evaluations,
-        library=MappingCache(),
+        problem, with_dataflow(arch, dataflow), objective, post_ops, limit=limit, imperfect=imperfect,
+        max_evaluations=max_evaluations, library=MappingCache(),
     )  # fmt: skip
 
 

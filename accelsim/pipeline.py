@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import accelsim
 from accelsim.arch import Accelerator
+from accelsim.arch.dataflows import with_dataflow
 from accelsim.checks import (
     check_compulsory,
     check_counts,
@@ -211,6 +212,7 @@ def run(
         MappingError: a layer does not fit. CheckFailed: a law is broken (a bug).
     """
     chosen = Options() if options is None else options
+    arch = with_dataflow(arch, chosen.dataflow)
     work = optimise(graph) if chosen.fold else graph
     plans = plan_network(work, arch, chosen, cache, progress)
     place = {plan.node.name: i for i, plan in enumerate(plans)}
@@ -241,6 +243,7 @@ def run(
             "fold": chosen.fold,
             "resident_weights": chosen.resident_weights,
             "schedule": "layerwise",
+            **({"dataflow": chosen.dataflow} if chosen.dataflow else {}),
             **({"zeros_ppm": {n: [z.inputs_ppm, z.outputs_ppm] for n, z in chosen.zeros}} if chosen.zeros else {}),
             "timing": arch.timing,
             **({"timing_note": NOTE} if arch.timing == "scalesim" else {}),
@@ -253,5 +256,7 @@ def run(
         energy_model=model_dict(arch),
         area_mm2=None if arch.node_nm is None else area_dict(area(arch)),
     )
-    verify = {"checked": False, "command": f"accelsim verify --arch {arch.name} --model {name} --batch {graph.batch}"}
+    flow = f" --dataflow {chosen.dataflow}" if chosen.dataflow else ""
+    command = f"accelsim verify --arch {arch.name} --model {name} --batch {graph.batch}{flow}"
+    verify = {"checked": False, "command": command}
     return replace(report, verification=verify)

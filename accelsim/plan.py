@@ -54,12 +54,14 @@ class Options:
         fold: run the graph passes (batch norm folding, activation fusion).
         resident_weights: weights that several layers share stay on chip between them if they fit.
         zeros: shares of zero words of named array layers; what the machine saves on them is counted.
+        dataflow: `ws`, `os`, `is` or `rs` in place of the machine's (`arch.dataflows`).
     """
 
     objective: Objective = "edp"
     fold: bool = True
     resident_weights: bool = True
     zeros: tuple[tuple[str, Zeros], ...] = ()
+    dataflow: str = ""
 
     def __post_init__(self) -> None:
         if self.objective not in OBJECTIVES:

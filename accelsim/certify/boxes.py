@@ -14,13 +14,12 @@ place may have, then into the orders of its loops; the stream takes what is left
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cache
 from itertools import permutations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from accelsim.certify.bound import Bound, Boxes, joined, least_of
 from accelsim.certify.price import NAMES, Pricing
 from accelsim.certify.space import (
     AT,
@@ -29,7 +28,6 @@ from accelsim.certify.space import (
     STREAMED,
     Bools,
     Ints,
-    Objective,
     Question,
     cores_of,
     divisors,
@@ -41,93 +39,8 @@ from accelsim.problem import DIMS
 
 CHUNK = 1 << 14  # boxes bounded at once
 BATCH = 1 << 17  # boxes whose flags stand in one family, unless one box has more parts
-CLOSE = 1e-12  # floats that differ by less are compared as whole numbers
 LARGEST = 1 << 24
 """Parts of one box at most; a box with more is refused."""
-
-
-@dataclass(frozen=True)
-class Boxes:
-    """Boxes of equal depth.
-
-    Attributes:
-        core: (n,). fold: folds of every dim inside the places outside k: (n, places + 1, 10); tile: extents, at most
-        the dim's: the same shape. order: dims of a place's loops, outer to inner, then -1: (n, places, 10).
-        arrived: words at every point whose loops are all fixed: (n, points).
-        again, waiting: trips that bring an operand again, and those that will if a loop moves it inside: (n, 3).
-    """
-
-    core: Ints
-    fold: Ints
-    tile: Ints
-    order: Ints
-    arrived: Ints
-    again: Ints
-    waiting: Ints
-
-    def __len__(self) -> int:
-        return len(self.core)
-
-    def take(self, rows: Ints | slice | Bools) -> Boxes:
-        """Some of the boxes, in the order of `rows`."""
-        names = ("core", "fold", "tile", "order", "arrived", "again", "waiting")
-        return Boxes(*(getattr(self, name)[rows] for name in names))
-
-
-@dataclass(frozen=True)
-class Bound:
-    """Bounds of boxes: energy (fJ), B (cycles); `empty` boxes hold no mapping that fits."""
-
-    energy: Ints
-    cycles: Ints
-    empty: Bools
-
-
-def values(objective: Objective, energy: Ints, cycles: Ints) -> list[int]:
-    """The objective of each, exactly."""
-    if objective == "energy":
-        return [int(e) for e in energy]
-    times = energy if objective == "edp" else np.ones_like(cycles)
-    return [int(e) * int(c) for e, c in zip(times, cycles, strict=True)]
-
-
-def rounded(objective: Objective, bound: Bound) -> NDArray[np.float64]:
-    """The objective of each to the precision of a float, infinite for empty boxes."""
-    energy, cycles = bound.energy.astype(np.float64), bound.cycles.astype(np.float64)
-    found = energy if objective == "energy" else cycles if objective == "latency" else energy * cycles
-    return np.where(bound.empty, np.inf, found)
-
-
-def least_of(objective: Objective, options: list[Bound]) -> Bound:
-    """Elementwise the least of several bounds, exactly; empty where all are."""
-    best = options[0]
-    for other in options[1:]:
-        old, new = rounded(objective, best), rounded(objective, other)
-        less = new < old
-        both = np.nonzero(~(best.empty | other.empty))[0]
-        rows = both[np.abs(new[both] - old[both]) <= CLOSE * old[both]]
-        one = values(objective, best.energy[rows], best.cycles[rows])
-        two = values(objective, other.energy[rows], other.cycles[rows])
-        less[rows] = [b < a for a, b in zip(one, two, strict=True)]
-        pairs = [(best.energy, other.energy), (best.cycles, other.cycles), (best.empty, other.empty)]
-        best = Bound(*(np.where(less, b, a) for a, b in pairs))
-    return best
-
-
-def least_value(objective: Objective, bound: Bound) -> int | None:
-    """The least objective of boxes, exactly; None if all are empty."""
-    guess = rounded(objective, bound)
-    rows = np.nonzero(guess <= guess.min(initial=np.inf) * (1 + CLOSE))[0] if np.isfinite(guess).any() else []
-    return min(values(objective, bound.energy[rows], bound.cycles[rows]), default=None) if len(rows) else None
-
-
-def below(objective: Objective, bound: Bound, cost: int) -> Bools:
-    """Which boxes may hold something that costs less, exactly."""
-    guess = rounded(objective, bound)
-    less = guess < cost
-    rows = np.nonzero(np.abs(guess - cost) <= CLOSE * cost)[0]
-    less[rows] = [value < cost for value in values(objective, bound.energy[rows], bound.cycles[rows])]
-    return less
 
 
 class Space:
@@ -178,7 +91,7 @@ class Space:
         ones = np.ones((n, 3), np.int64)
         boxes = Boxes(core, fold, tile, np.full((n, places, NDIM), -1, np.int8), self.least.copy(), ones, ones)
         parts = [self._core_bound(boxes.take(slice(i, i + CHUNK))) for i in range(0, n, CHUNK)]
-        return boxes, _joined(parts)
+        return boxes, joined(parts)
 
     def _core_bound(self, boxes: Boxes) -> Bound:
         """The innermost of all loops leaves at most one operand in the PEs; loops over any other come round again."""
@@ -206,7 +119,9 @@ class Space:
             fresh = found[:, i].copy()
             unit = next((u for u in p.units if p.operand == 0 and u.kind == WINDOW and AT["Q"] in u.dims), None)
             if unit is not None:
-                fresh = fresh // max(1, self.counter.words_of(unit)) * self.counter.swept(unit, self.cores.extent, AT["Q"])
+                fresh = (
+                    fresh // max(1, self.counter.words_of(unit)) * self.counter.swept(unit, self.cores.extent, AT["Q"])
+                )
             times = folds[:, self.groups == p.operand].prod(axis=1)
             found[:, i] += np.where(moved, (times - 1) * fresh, 0)
         return found
@@ -234,7 +149,9 @@ class Space:
         """
         counts = self.parts(boxes, stage)
         if counts.max(initial=0) > LARGEST:
-            raise InputError(f"{int(counts.max())} ways to cut a box at {self.stages[stage]!r}; too many for a certificate")
+            raise InputError(
+                f"{int(counts.max())} ways to cut a box at {self.stages[stage]!r}; too many for a certificate"
+            )
         ends = np.cumsum(counts)
         for start in range(0, int(ends[-1]) if len(ends) else 0, CHUNK):
             numbers = np.arange(start, min(start + CHUNK, int(ends[-1])))
@@ -447,10 +364,3 @@ class Space:
                 found |= reduces & ~trailing
                 trailing &= (d < 0) | reduces
         return found
-
-
-def _joined(parts: list[Bound]) -> Bound:
-    if not parts:
-        none = np.zeros(0, np.int64)
-        return Bound(none, none, np.zeros(0, np.bool_))
-    return Bound(*(np.concatenate([getattr(p, k) for p in parts]) for k in ("energy", "cycles", "empty")))

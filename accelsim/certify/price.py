@@ -23,13 +23,14 @@ from accelsim.traffic.bits import link_bits
 from accelsim.traffic.counts import output_link, read_link
 
 if TYPE_CHECKING:
-    from accelsim.certify.boxes import Boxes
+    from accelsim.certify.bound import Boxes
 
 NAMES = ("Inputs", "Weights", "Outputs")
 
 
-def _ceil(words: Ints, width: int | Ints) -> Ints:
-    return -(-words // width)
+def _ceil(words: Ints | int, width: Ints | int) -> Ints:
+    found: Ints = -(-np.asarray(words, np.int64) // np.asarray(width, np.int64))
+    return found
 
 
 def _dram(bits: Ints, num: int, den: int) -> Ints:
@@ -103,7 +104,7 @@ class Pricing:
         array = stretch + _dram(s[b.EXPOSED], num, den) + serial
         if n[b.OVERLAP]:
             array = np.maximum(array, loads - s[b.FIRST_LOAD])
-        found = np.maximum(_dram(s[b.DRAM], num, den), fill + array + _dram(s[b.LAST], num, den)) + latency
+        found: Ints = np.maximum(_dram(s[b.DRAM], num, den), fill + array + _dram(s[b.LAST], num, den)) + latency
         for i in range(b.CHAIN, b.PORTS, 2):
             depth = s[i + 1]
             found = np.maximum(found, np.where(depth > 0, (s[i] + stretch + serial) // np.maximum(depth, 1), 0))
@@ -194,7 +195,10 @@ class _Spans:
         Before a leaf the stream is as long as can be, which makes passes, rows and columns least.
         """
         q, c, core = self.q, self.cores, boxes.core
-        found = {k: np.ones(len(core), np.int64) for k in ("passes", "rows", "cols", "edge", "steps", "final", "wide", "streamed")}
+        found = {
+            k: np.ones(len(core), np.int64)
+            for k in ("passes", "rows", "cols", "edge", "steps", "final", "wide", "streamed")
+        }
         for d in range(NDIM):
             bound, ext, pe = int(q.bounds[d]), c.extent[core, d], c.pe[core, d]
             folds = _ceil(bound, ext)

@@ -1,8 +1,8 @@
 """Certificates: the boxes that prove a bound, written down and checked.
 
 A certificate lists, family by family, which parts of boxes are cut further (`open`) and which are not, with the least
-bound of the latter. The checker builds every part again from the problem and the machine, so none can be missing, bounds
-each one itself, and compares: parts that are not cut must cost at least what is claimed.
+bound of the latter. The checker builds every part again from the problem and the machine, so none can be missing,
+bounds each one itself, and compares: parts that are not cut must cost at least what is claimed.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from accelsim.certify.boxes import BATCH, Bound, Boxes, Space, below, least_value
+from accelsim.certify.bound import Bound, Boxes, below, least_value
+from accelsim.certify.boxes import BATCH, Space
 from accelsim.certify.space import Bools, Objective, Question
 from accelsim.energy import array_traffic, energy_fj
 from accelsim.errors import CheckFailed, InputError

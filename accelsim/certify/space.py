@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import permutations, product
+from itertools import product
 from math import prod
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +23,7 @@ from accelsim.mapping.constraint import ANYTHING, Constraint
 from accelsim.mapping.legality import tile_words
 from accelsim.problem import DIMS, Problem
 
-Ints = NDArray[np.int64]
+Ints = NDArray[np.signedinteger[Any]]
 Bools = NDArray[np.bool_]
 Objective = Literal["edp", "energy", "latency"]
 NDIM = len(DIMS)

@@ -19,7 +19,7 @@ from accelsim.problem import DIMS, Axis, Operand
 from accelsim.traffic.factors import Advance, AxisNest, Factors, last_child
 
 if TYPE_CHECKING:
-    from accelsim.certify.boxes import Boxes
+    from accelsim.certify.bound import Boxes
 
 PLAIN, TILES, IDLE, WINDOW = range(4)
 MOST = 1 << 62
@@ -85,7 +85,9 @@ def points_of(q: Question, places: tuple[str, ...]) -> tuple[Point, ...]:
             array, whole = point.memory == "PE", point.whole_words
             hold = None if array else q.arch.memory(point.memory).hold(name)
             units, depth = _units(q, operand, whole > 0), hold.depth if hold else 1
-            twins = [(False, tuple(point.shared)), (True, ())] if array and not whole else [(False, tuple(point.shared))]
+            twins = (
+                [(False, tuple(point.shared)), (True, ())] if array and not whole else [(False, tuple(point.shared))]
+            )
             for each, shared in twins:
                 link = number, point.parent, point.memory, at[level], units, array, each
                 found.append(Point(*link, point.retained, shared, whole, depth))
@@ -156,7 +158,9 @@ class Counter:
             return AxisNest(unit.axis, names, bounds, child, child, zero, zero, self.q.arch.halo_reuse)
         splits = [self._split(p, core, d) for d in unit.dims]
         pe = tuple(int(self.cores.pe[core, d]) for d in unit.dims)
-        return AxisNest(unit.axis, names, bounds, child, pe, tuple(s[0] for s in splits), tuple(s[1] for s in splits), True)
+        return AxisNest(
+            unit.axis, names, bounds, child, pe, tuple(s[0] for s in splits), tuple(s[1] for s in splits), True
+        )
 
     def _window(self, p: Point, unit: Unit, core: Ints, child: Ints, cur: Ints, dim: int, outside: Ints) -> Pair:
         """Sums of a window; `dim` goes on (-1: none, -2: the first tile alone)."""
@@ -306,19 +310,19 @@ class Counter:
                     part = core[rows], child[rows], cur[rows]
                     one, two = self.pair(p, unit, *part, d, outside)
                     others = [v for v in range(len(p.units)) if v != u]
-                    words[rows] += one * total[np.ix_(others, rows)].prod(axis=0)
-                    words[rows] -= two * kept[np.ix_(others, rows)].prod(axis=0)
+                    words[rows] += one * total[others][:, rows].prod(axis=0)
+                    words[rows] -= two * kept[others][:, rows].prod(axis=0)
                     total[u, rows], kept[u, rows] = self.pair(p, unit, *part, -1, none[rows])
         return words, entered
 
     def again(self, p: Point, boxes: Boxes, upto: int) -> Ints:
         """Least words that every further sweep over the inputs brings after the loops of the first `upto` places.
 
-        A loop over a dim that the operand does not depend on goes round m times, outside loops J that move the operand.
-        From its second trip on each block of J loads all its words but those of its first tile that its last tile holds.
-        If J moves axis a, these are at least (union of a over the block - what both tiles share of a) x the words of
-        the other axes; blocks together cover every word. So m trips bring `words + (m - 1) x least over a`, and trips of
-        several such loops multiply. An axis that no window slides over shares nothing.
+        A loop over a dim that the operand does not depend on goes round m times, outside loops J that move the
+        operand. From its second trip on each block of J loads all its words but those of its first tile that its last
+        tile holds. If J moves axis a, these are at least (union of a over the block - what both tiles share of a) x
+        the words of the other axes; blocks together cover every word. So m trips bring `words + (m - 1) x least over
+        a`, and trips of several such loops multiply. An axis that no window slides over shares nothing.
         """
         words = np.full(len(boxes.core), self.touched(p), np.int64)
         found = words.copy()

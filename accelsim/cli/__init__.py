@@ -7,11 +7,11 @@ from typing import NoReturn
 
 import typer
 
-from accelsim.cli import bench, dram, energy, map, models, run, show, timeloop, validate
+from accelsim.cli import bench, certify, dram, energy, map, models, run, show, timeloop, validate
 from accelsim.cli.shared import app
 from accelsim.errors import AccelsimError
 
-__all__ = ["app", "bench", "dram", "energy", "main", "map", "models", "run", "show", "timeloop", "validate"]
+__all__ = ["app", "bench", "certify", "dram", "energy", "main", "map", "models", "run", "show", "timeloop", "validate"]
 
 BUG = 70
 INTERRUPTED = 130

@@ -11,6 +11,7 @@ from accelsim.cli.shared import (
     Arch,
     Bar,
     Batch,
+    Dataflow,
     EnergyModel,
     Gemm,
     Goal,
@@ -45,19 +46,21 @@ def run(
     ] = "",
     energy: EnergyModel = "",
     gemm: Gemm = False,
+    dataflow: Dataflow = "",
     json: Json = "",
 ) -> None:
     """Simulate a network on a machine; write report.json, layers.csv, summary.md and figures."""
     from pathlib import Path
 
     from accelsim import api
+    from accelsim.arch.dataflows import with_dataflow
     from accelsim.formats.outputs import layers_csv, summary_md, to_json
     from accelsim.lookup import load_arch, load_model
     from accelsim.plot.figures import draw
     from accelsim.store import prepare, write_all
 
     as_json, images = wants_json(json), whole(batch, "batch", 1)
-    machine, _ = load_arch(arch, energy)
+    machine = with_dataflow(load_arch(arch, energy)[0], dataflow)
     shapes = shapes_of(input_shape)
     graph, _ = load_model(model, images, shapes, gemm)
     safe = "".join(c if c.isalnum() or c in "._-" else "_" for c in api._name(model))
@@ -73,6 +76,7 @@ def run(
             zeros=zeros,
             energy=energy,
             gemm=gemm,
+            dataflow=dataflow,
             progress=bar.step,
         )
     files = {
@@ -159,6 +163,7 @@ def verify(
     objective: Objective = Goal.edp,
     input_shape: InputShape = NONE,
     gemm: Gemm = False,
+    dataflow: Dataflow = "",
     json: Json = "",
 ) -> None:
     """Prove a run: every array pass on integers against the reference, words moved against words counted."""
@@ -177,7 +182,7 @@ def verify(
 
         proof = api.verify(
             arch, model, batch=images, seed=number, objective=objective.value, input_shapes=shapes, gemm=gemm,
-            on_layer=report,
+            dataflow=dataflow, on_layer=report,
         )  # fmt: skip
     _finish_verify(proof, as_json)
 

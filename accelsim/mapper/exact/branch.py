@@ -47,22 +47,11 @@ def _permitted(r: Record, k: int, line: Array, n: int) -> bool:
 
 @compiled
 def _canonical(r: Record, line: Array, n: int) -> bool:
-    """Dims that every operand needs stand outside; the innermost loops of one group are all loops of that group."""
-    if n == 0:
-        return True
-    free = True
-    for i in range(n):
-        is_free = r.group[line[i]] == 3
-        if is_free and not free:
-            return False
-        free = free and is_free
-    last, run = r.group[line[n - 1]], n
-    while run > 0 and r.group[line[run - 1]] == last:
-        run -= 1
-    apart = 0
-    for i in range(run):
-        apart += r.group[line[i]] == last
-    return apart == 0
+    """Loops over dims that every operand needs stand outside: when one goes on, no tile has anything of the next."""
+    inside = 0
+    for i in range(1, n):
+        inside += r.group[line[i]] == 3 and r.group[line[i - 1]] != 3
+    return inside == 0
 
 
 @compiled

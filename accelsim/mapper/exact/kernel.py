@@ -136,7 +136,8 @@ def _streamed_again(r: Record, words: int) -> int:
             span = min(k * r.extent[other], r.bounds[other])
             o1, o2 = (r.bounds[d1], span) if d1 == r.forced else (span, r.bounds[d2])
             least = min(least, renewed(r, w, t1, t2, o1, o2))
-        return words // every * least
+        again: int = words // every * least
+        return again
     return words
 
 
@@ -153,7 +154,7 @@ def swept(r: Record, p: int, words: int) -> int:
         for w in range(r.sliding):
             d1, d2 = r.windows[w, 0], r.windows[w, 1]
             if r.bounds[d1] > r.extent[d1] or r.bounds[d2] > r.extent[d2]:
-                return words
+                times = 1
     return times * words
 
 
@@ -166,7 +167,8 @@ def _again(r: Record, p: int, bound: int) -> int:
     are at least (words of a in the block - what both tiles share of a) x words of the other axes, and the blocks
     together need every word: the sum is least for some axis and some span of it that loops can sweep.
     """
-    least, child = r.words[p], r.ext[bound]
+    least: int = r.words[p]
+    child = r.ext[bound]
     for w in range(r.sliding):
         d1, d2 = r.windows[w, 0], r.windows[w, 1]
         t1, t2 = min(child[d1], r.bounds[d1]), min(child[d2], r.bounds[d2])

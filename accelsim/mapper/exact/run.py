@@ -28,8 +28,9 @@ class Search:
         self.request = request
         model = model_of(request.problem, request.arch, request.post_ops, request.resident)
         cores = cores_of(request.problem, request.arch, request.limit, request.imperfect)
+        goal = "pareto" if front else request.objective
         self.task: Task = task_of(
-            model, cores, "pareto" if front else request.objective, request.post_ops, request.limit, request.imperfect, request.whole,
+            model, cores, goal, request.post_ops, request.limit, request.imperfect, request.whole,
             request.max_evaluations,
         )  # fmt: skip
         self.bounds: Array = np.zeros((cores.size, 2), np.int64)
