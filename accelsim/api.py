@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from accelsim.arch import Accelerator
+from accelsim.arch.dataflows import with_dataflow
 from accelsim.errors import InputError
 from accelsim.explain import explain_layers
 from accelsim.formats.mapping_cache import MappingCache
@@ -42,6 +43,7 @@ def run(
     zeros: str = "",
     energy: str = "",
     gemm: bool = False,
+    dataflow: str = "",
     progress: Callable[[str], None] | None = None,
     on_run: Callable[[Run], None] | None = None,
 ) -> Report:
@@ -57,14 +59,16 @@ def run(
         energy: a preset (`65nm`, `eyeriss_normalised`, ...), a table or an Accelergy ERT in place of the machine's.
         gemm: rows of a SCALE-Sim topology are matrix products.
         on_run: called with plans and times of the run, for `formats.trace` and `whatif`.
+        dataflow: `ws`, `os`, `is` or `rs` in place of the machine's, where its array allows it.
 
     Raises:
-        InputError: an unknown name or wrong file. MappingError: a layer does not fit the machine.
+        InputError: an unknown name, wrong file, or a dataflow that the array cannot have.
+        MappingError: a layer does not fit the machine.
     """
     machine, arch_file = load_arch(arch, energy)
     graph, model_file = load_model(model, batch, input_shapes, gemm)
     sources = sources_of(arch_file, model_file)
-    options = Options(objective, zeros=load_zeros(zeros) if zeros else (), schedule=schedule)
+    options = Options(objective, zeros=load_zeros(zeros) if zeros else (), schedule=schedule, dataflow=dataflow)
     report = run_pipeline(
         machine, graph, options, model=_name(model), sources=sources, progress=progress, rows=load_rows(model, gemm),
         cache=KeptCache(MappingCache()), on_run=on_run,
@@ -103,13 +107,15 @@ def verify(
     schedule: str = "network",
     input_shapes: Shapes | None = None,
     gemm: bool = False,
+    dataflow: str = "",
     on_layer: Callable[[LayerProof], None] | None = None,
 ) -> Proof:
     """Prove a run: every array pass on integers, against the reference, values and words."""
     machine, _ = load_arch(arch)
     graph, _ = load_model(model, batch, input_shapes, gemm)
     return verify_network(
-        machine, graph, Options(objective, schedule=schedule), model=_name(model), seed=seed, on_layer=on_layer,
+        machine, graph, Options(objective, schedule=schedule, dataflow=dataflow), model=_name(model), seed=seed,
+        on_layer=on_layer,
         cache=KeptCache(MappingCache()),
     )  # fmt: skip
 
@@ -139,13 +145,14 @@ def sweep(
 
 def map_layer(
     problem: Problem, arch: Accelerator, objective: Objective = "edp", *, post_ops: int = 0,
-    limit: Constraint = ANYTHING, imperfect: bool = False, max_evaluations: int = EVALUATIONS,
+    limit: Constraint = ANYTHING, imperfect: bool = False, max_evaluations: int = EVALUATIONS, dataflow: str = "",
 ) -> Mapped:  # fmt: skip
     """The best mapping of one problem on a machine: searched exactly, then simulated.
 
     Args:
         post_ops: vector operations on every finished word (requantisation, bias, activation). limit: restricts the
             space. imperfect: tiles of the first memory of any size. max_evaluations: boxes and mappings evaluated.
+        dataflow: in place of the machine's, where its array allows it.
 
     `search` of the result says what is proven, `gap(objective)` how far the simulated cost lies above it.
 
@@ -153,8 +160,8 @@ def map_layer(
         MappingError: no tile fits; the message says which memory needs how much for which operand.
     """
     return map_problem(
-        problem, arch, objective, post_ops, limit=limit, imperfect=imperfect, max_evaluations=max_evaluations,
-        library=MappingCache(),
+        problem, with_dataflow(arch, dataflow), objective, post_ops, limit=limit, imperfect=imperfect,
+        max_evaluations=max_evaluations, library=MappingCache(),
     )  # fmt: skip
 
 

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from accelsim.arch import Accelerator
-from accelsim.errors import InputError, MappingError, nearest
+from accelsim.errors import CheckFailed, InputError, MappingError, nearest
 from accelsim.formats.mapping_yaml import constraint_of, part_name
 from accelsim.graph import LayerGraph, optimise
-from accelsim.mapper.search import EVALUATIONS, Library, Mapped, Objective, map_problem
+from accelsim.mapper.exact.search import Request
+from accelsim.mapper.search import EVALUATIONS, Library, Mapped, Objective, evaluate, map_problem
 from accelsim.mapping.constraint import Constraint
 from accelsim.mapping.text import nest_text
 from accelsim.plan import lower, post_ops
 from accelsim.problem import Problem
+from accelsim.traffic import Factors
+
+if TYPE_CHECKING:
+    from accelsim.certify.proof import Claim
 
 
 @dataclass(frozen=True)
@@ -69,6 +74,37 @@ class Entry:
         }  # fmt: skip
 
 
+@dataclass(frozen=True)
+class TradePoint:
+    """A mapping of a front: energy (fJ) and B that no other beats in both, and its simulated cycles."""
+
+    energy_fj: int
+    bound_cycles: int
+    cycles: int
+    nest: str
+
+
+@dataclass(frozen=True)
+class Trade:
+    """The Pareto front of a task, least energy first; `proven` if no point of the space is missing."""
+
+    name: str
+    times: int
+    proven: bool
+    boxes: int
+    evaluated: int
+    points: tuple[TradePoint, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        points = [
+            {"energy_pj": p.energy_fj / 1000, "bound_cycles": p.bound_cycles, "cycles": p.cycles, "mapping": p.nest}
+            for p in self.points
+        ]
+        return {"name": self.name, "times": self.times, "proven": self.proven, "boxes": self.boxes,
+                "evaluated": self.evaluated, "points": points}  # fmt: skip
+
+
 def layer_names(graph: LayerGraph) -> list[str]:
     """Names of the layers that run, after the graph passes."""
     return [node.name for node in optimise(graph).layers]
@@ -120,6 +156,53 @@ def map_task(
     except MappingError as error:
         raise MappingError(f"layer {task.name} does not fit {arch.name}: {error}") from None
     return entry_of(task, arch, objective, mapped)
+
+
+def front_of(task: Task, arch: Accelerator, imperfect: bool = False, most: int = EVALUATIONS) -> Trade:
+    """Every trade-off of energy and B of a task's space, with each mapping simulated.
+
+    Raises:
+        MappingError: it does not fit, or the front has too many points; the message names the layer and the machine.
+    """
+    from accelsim.mapper.exact.run import Search
+
+    request = Request(task.problem, arch, "edp", task.post_ops, task.limit, imperfect, most)
+    try:
+        front = Search(request, front=True).front()
+    except MappingError as error:
+        raise MappingError(f"layer {task.name} on {arch.name}: {error}") from None
+    factors, points = Factors(), []
+    for point in front.points:
+        cycles = evaluate(point.mapping, arch, task.post_ops, factors).outcome.makespan
+        points.append(TradePoint(point.energy_fj, point.cycles, cycles, nest_text(point.mapping, arch)))
+    return Trade(task.name, task.times, front.proven, front.boxes, front.evaluated, tuple(points))
+
+
+def claim_of(
+    task: Task, arch: Accelerator, objective: Objective, imperfect: bool = False, most: int = EVALUATIONS
+) -> Claim:  # fmt: skip
+    """The mapping with the least bound objective, and the boxes that prove it.
+
+    Raises:
+        MappingError: it does not fit; the message names the layer and the machine.
+        CheckFailed: the boxes do not prove what the search claims.
+        InputError: the problem has no certificate.
+    """
+    from accelsim.certify.proof import certify
+    from accelsim.certify.space import Question
+    from accelsim.mapper.exact.run import Search
+
+    request = Request(task.problem, arch, objective, task.post_ops, task.limit, imperfect, most)
+    try:
+        search = Search(request)
+        found = search.run()
+    except MappingError as error:
+        raise MappingError(f"layer {task.name} does not fit {arch.name}: {error}") from None
+    question = Question(task.problem, arch, objective, task.post_ops, task.limit, imperfect)
+    try:
+        return certify(question, search.incumbent().mapping, found.bound)
+    except (InputError, CheckFailed) as error:
+        raise type(error)(f"layer {task.name}: {error}") from None
 
 
 def entry_of(task: Task, arch: Accelerator, objective: Objective, mapped: Mapped) -> Entry:

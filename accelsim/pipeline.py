@@ -9,6 +9,7 @@ from typing import Any
 import accelsim
 from accelsim.anatomy import blocks_of
 from accelsim.arch import Accelerator
+from accelsim.arch.dataflows import with_dataflow
 from accelsim.checks import (
     check_channel,
     check_compulsory,
@@ -319,6 +320,7 @@ def run(
         MappingError: a layer does not fit. CheckFailed: a law is broken (a bug).
     """
     chosen = _causal(arch, Options() if options is None else options)
+    arch = with_dataflow(arch, chosen.dataflow)
     work = optimise(graph) if chosen.fold else graph
     best, layerwise = _best(work, arch, chosen, {} if cache is None else cache, progress)
     plans, results = best.plans, best.results
@@ -342,6 +344,7 @@ def run(
             "fold": chosen.fold,
             "resident_weights": chosen.resident_weights,
             "schedule": chosen.schedule,
+            **({"dataflow": chosen.dataflow} if chosen.dataflow else {}),
             **({"zeros_ppm": {n: [z.inputs_ppm, z.outputs_ppm] for n, z in chosen.zeros}} if chosen.zeros else {}),
             "timing": arch.timing,
             **({"timing_note": NOTE} if arch.timing == "scalesim" else {}),
@@ -357,5 +360,6 @@ def run(
     )
     command = f"accelsim verify --arch {arch.name} --model {name} --batch {graph.batch}"
     apart = " --schedule layerwise" if chosen.schedule == "layerwise" and arch.timing != "scalesim" else ""
-    verify = {"checked": False, "command": command + apart}
+    flow = f" --dataflow {chosen.dataflow}" if chosen.dataflow else ""
+    verify = {"checked": False, "command": command + apart + flow}
     return replace(report, verification=verify)

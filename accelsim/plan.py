@@ -56,6 +56,7 @@ class Options:
         resident_weights: weights that several layers share stay on chip between them if they fit.
         schedule: `network` (activations stay on chip while they fit, layers overlap) or `layerwise` (neither).
         zeros: shares of zero words of named array layers; what the machine saves on them is counted.
+        dataflow: `ws`, `os`, `is` or `rs` in place of the machine's (`arch.dataflows`).
     """
 
     objective: Objective = "edp"
@@ -63,6 +64,7 @@ class Options:
     resident_weights: bool = True
     zeros: tuple[tuple[str, Zeros], ...] = ()
     schedule: str = SCHEDULES[0]
+    dataflow: str = ""
 
     def __post_init__(self) -> None:
         if self.objective not in OBJECTIVES:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from accelsim.arch import Accelerator
+from accelsim.arch.dataflows import with_dataflow
 from accelsim.errors import CheckFailed
 from accelsim.execute.chunks import run_chunks, run_gather
 from accelsim.execute.floating import lively_tensors
@@ -237,6 +238,7 @@ def verify(
         CheckFailed: the random data would prove nothing (too many zeros or saturated words), or a buffer overflows.
     """
     chosen = Options() if options is None else options
+    arch = with_dataflow(arch, chosen.dataflow)
     work = optimise(graph) if chosen.fold else graph
     weights = random_weights(work, arch.precision, seed, lively_tensors(work, seed))
     inputs = random_inputs(work, arch.precision, seed)

@@ -7,12 +7,27 @@ from typing import NoReturn
 
 import typer
 
-from accelsim.cli import bench, compare, dram, energy, gallery, map, models, plot, run, show, sweep, timeloop, validate
+from accelsim.cli import (
+    bench,
+    certify,
+    compare,
+    dram,
+    energy,
+    gallery,
+    map,
+    models,
+    plot,
+    run,
+    show,
+    sweep,
+    timeloop,
+    validate,
+)
 from accelsim.cli.shared import app
 from accelsim.errors import AccelsimError
 
 __all__ = [
-    "app", "bench", "compare", "dram", "energy", "gallery", "main", "map", "models", "plot", "run", "show",
+    "app", "bench", "certify", "compare", "dram", "energy", "gallery", "main", "map", "models", "plot", "run", "show",
     "sweep", "timeloop", "validate",
 ]  # fmt: skip
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -11,6 +12,7 @@ from accelsim.cli.shared import (
     Arch,
     Bar,
     Batch,
+    Dataflow,
     Goal,
     InputShape,
     Json,
@@ -24,6 +26,7 @@ from accelsim.cli.shared import (
     wants_json,
     whole,
 )
+from accelsim.errors import InputError
 
 if TYPE_CHECKING:
     from accelsim.atlas import Entry
@@ -42,35 +45,69 @@ def map_layers(
         str, typer.Option("--max-evaluations", metavar="N", help="Boxes and mappings evaluated at most, per layer.")
     ] = "",
     space: Annotated[bool, typer.Option("--space", help="Print the size of the space and stop.")] = False,
+    pareto: Annotated[bool, typer.Option("--pareto", help="All trade-offs of energy and latency, per layer.")] = False,
+    certify: Annotated[
+        str, typer.Option("--certify", metavar="FILE", help="Write the proofs for `accelsim certify`.")
+    ] = "",
+    dataflow: Dataflow = "",
     input_shape: InputShape = NONE,
     json: Json = "",
 ) -> None:
     """Find the best mapping of every array layer, proven optimal for the bound objective or with the gap stated."""
     from accelsim import atlas
+    from accelsim.arch.dataflows import with_dataflow
+    from accelsim.cli.certify import write
     from accelsim.formats.mapping_cache import MappingCache
     from accelsim.formats.mapping_yaml import load_constraints
     from accelsim.lookup import load_arch, load_model
     from accelsim.mapper.search import EVALUATIONS
+    from accelsim.store import prepare, user_text
 
     as_json, images = wants_json(json), whole(batch, "batch", 1)
     most = whole(max_evaluations, "max-evaluations", 1) if max_evaluations else EVALUATIONS
-    machine, _ = load_arch(arch)
+    if space + pareto + bool(certify) > 1:
+        raise InputError("--space, --pareto and --certify together; a run takes one of them")
+    machine = with_dataflow(load_arch(arch)[0], dataflow)
     graph, _ = load_model(model, images, shapes_of(input_shape))
     limits = load_constraints(constraints, machine, atlas.layer_names(graph)) if constraints else {}
     tasks = atlas.tasks_of(graph, machine, layer, limits)
     if space:
         _print_space([(t, atlas.size_of(t, machine, imperfect)) for t in tasks], as_json)
         return
+    if pareto:
+        from accelsim.cli.pareto import print_fronts
+
+        print_fronts(tasks, machine, f"{graph.name} on {machine.name}", imperfect, most, as_json)
+        return
+    claims = []
+    if certify:
+        prepare(Path(certify).parent)
+        heading = {
+            "arch": arch, "dataflow": machine.array.dataflow, "model": model, "batch": images,
+            "input_shapes": shapes_of(input_shape),
+            "constraints": user_text(constraints, "constraints") if constraints else "",
+        }  # fmt: skip
+        with Bar("certifying", len(tasks)) as bar:
+            for task in tasks:
+                claim = atlas.claim_of(task, machine, objective.value, imperfect, most)
+                claims.append((task.name, task.times, claim))
+                bar.step(f"{task.name}: {claim.boxes:,} boxes")
     library = MappingCache()
     with Bar("mapping", len(tasks)) as bar:
         entries = []
         for task in tasks:
             entries.append(atlas.map_task(task, machine, objective.value, imperfect, most, library))
             bar.step(f"{task.name}: {entries[-1].state()}")
+    told = write(certify, heading, machine, claims) if certify else ""
     if as_json:
-        print_json({"arch": machine.name, "objective": objective.value, "layers": [e.as_dict() for e in entries]})
+        print_json({"arch": machine.name, "dataflow": machine.array.dataflow, "objective": objective.value,
+                    **({"certificate": certify} if certify else {}),
+                    "layers": [e.as_dict() for e in entries]})  # fmt: skip
         return
-    _print_entries(entries, f"{graph.name} on {machine.name}, {objective.value}")
+    flow = f", {dataflow}" if dataflow else ""
+    _print_entries(entries, f"{graph.name} on {machine.name}{flow}, {objective.value}")
+    if told:
+        say(told)
     if layer:
         say("\n".join(entry.nest for entry in entries))
 

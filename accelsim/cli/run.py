@@ -11,6 +11,7 @@ from accelsim.cli.shared import (
     Arch,
     Bar,
     Batch,
+    Dataflow,
     EnergyModel,
     Gemm,
     Goal,
@@ -56,12 +57,14 @@ def run(
     trace: Annotated[
         str, typer.Option("--trace", metavar="FILE.json", help="Also write what ran when, for Perfetto.")
     ] = "",
+    dataflow: Dataflow = "",
     json: Json = "",
 ) -> None:
     """Simulate a network on a machine; write report.json, report.html, layers.csv, summary.md, figures."""
     from pathlib import Path
 
     from accelsim import api
+    from accelsim.arch.dataflows import with_dataflow
     from accelsim.formats.outputs import layers_csv, rows_csv, summary_md, to_json
     from accelsim.formats.trace import trace_json
     from accelsim.lookup import load_arch, load_model
@@ -71,7 +74,7 @@ def run(
     from accelsim.whatif import what_if
 
     as_json, images = wants_json(json), whole(batch, "batch", 1)
-    machine, _ = load_arch(arch, energy)
+    machine = with_dataflow(load_arch(arch, energy)[0], dataflow)
     shapes = shapes_of(input_shape)
     graph, _ = load_model(model, images, shapes, gemm)
     safe = "".join(c if c.isalnum() or c in "._-" else "_" for c in api._name(model))
@@ -92,6 +95,7 @@ def run(
             zeros=zeros,
             energy=energy,
             gemm=gemm,
+            dataflow=dataflow,
             progress=bar.step,
             on_run=runs.append,
         )
@@ -214,6 +218,7 @@ def verify(
     schedule: Scheduled = Schedule.network,
     input_shape: InputShape = NONE,
     gemm: Gemm = False,
+    dataflow: Dataflow = "",
     json: Json = "",
 ) -> None:
     """Prove a run: every array pass on integers against the reference, words moved against words counted."""
@@ -232,7 +237,7 @@ def verify(
 
         proof = api.verify(
             arch, model, batch=images, seed=number, objective=objective.value, schedule=schedule.value,
-            input_shapes=shapes, gemm=gemm, on_layer=report,
+            input_shapes=shapes, gemm=gemm, dataflow=dataflow, on_layer=report,
         )  # fmt: skip
     _finish_verify(proof, as_json)
 

@@ -55,6 +55,9 @@ EnergyModel = Annotated[
         "--energy", metavar="PRESET|FILE", help="Energies in place of the machine's: 65nm, 45nm, ... or a file."
     ),
 ]
+Dataflow = Annotated[
+    str, typer.Option("--dataflow", metavar="ws|os|is|rs", help="In place of the machine's, where its array allows it.")
+]
 NONE: list[str] = []
 Gemm = Annotated[bool, typer.Option("--gemm", help="Rows of a SCALE-Sim .csv are products (name, M, N, K).")]
 Batch = Annotated[str, typer.Option("--batch", "-b", metavar="N", help="Images at once.")]

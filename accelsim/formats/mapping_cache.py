@@ -12,28 +12,18 @@ import os
 import shutil
 import tempfile
 from contextlib import suppress
-from dataclasses import fields, is_dataclass
+from dataclasses import fields
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from accelsim.errors import AccelsimError
+from accelsim.formats.canonical import canonical
 from accelsim.jit import cache_root, package_state
 from accelsim.mapper.exact.search import Found, Request
 from accelsim.mapping import Loop, Mapping, TileLevel
 
 SCHEMA = 1
-
-
-def canonical(value: Any) -> Any:
-    """A value as JSON with one text for equal content: dataclasses by field, sets sorted."""
-    if is_dataclass(value) and not isinstance(value, type):
-        return {"type": type(value).__name__, **{f.name: canonical(getattr(value, f.name)) for f in fields(value)}}
-    if isinstance(value, frozenset | set):
-        return sorted(canonical(v) for v in value)
-    if isinstance(value, tuple | list):
-        return [canonical(v) for v in value]
-    return value
 
 
 def key_of(request: Request, state: str = "") -> str:

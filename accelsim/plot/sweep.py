@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from accelsim.plot.figures import COLOURS, STYLE
+from accelsim.plot.style import COLOURS, STYLE
 from accelsim.space.quantity import Scalar, number
 from accelsim.space.spec import Plot
 

@@ -12,7 +12,8 @@ from typing import Any
 from accelsim.arch import Accelerator
 from accelsim.compat import Rows
 from accelsim.errors import AccelsimError, MappingError
-from accelsim.formats.mapping_cache import MappingCache, canonical
+from accelsim.formats.canonical import canonical
+from accelsim.formats.mapping_cache import MappingCache
 from accelsim.graph import LayerGraph
 from accelsim.lookup import load_model, load_rows
 from accelsim.mapper.objective import Objective, objective_cost

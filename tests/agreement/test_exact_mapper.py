@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import islice
 from random import Random
 
 import pytest
@@ -11,6 +12,8 @@ from hypothesis import strategies as st
 
 from accelsim.arch import Accelerator
 from accelsim.arch.encoding import Zeros
+from accelsim.certify.proof import certify, check
+from accelsim.certify.space import Question
 from accelsim.errors import MappingError
 from accelsim.lookup import load_arch
 from accelsim.mapper.evaluate import evaluate
@@ -24,8 +27,16 @@ from accelsim.mapping.legality import problems_with
 from accelsim.problem import Problem, conv_problem, gemm_problem
 from accelsim.timing.bound import cost_below, dram_cycles
 from accelsim.timing.sums import latency_bound
-from accelsim.traffic import count
-from tests.agreement.exact_cases import CAPACITIES, GOALS, MACHINES, enumerated, random_problem
+from accelsim.traffic import Factors, count
+from tests.agreement.exact_cases import (
+    CAPACITIES,
+    GOALS,
+    MACHINES,
+    costs,
+    enumerated,
+    every_mapping,
+    random_problem,
+)
 from tests.agreement.machines import machine, problems
 
 CONV = conv_problem(
@@ -266,3 +277,107 @@ def test_a_nest_asked_of_a_stream_that_cannot_be_is_refused() -> None:
     limit = Constraint((Rule("stream", loops=(Loop("Q", 4), Loop("N", 2))),))
     with pytest.raises(MappingError, match=r"satisfies the constraint: stream: \[N 2, Q 4\], expected \[Q 4, N 2\]"):
         Search(Request(two, arch, limit=limit)).run()
+
+
+def front_by_enumeration(problem: Problem, arch: Accelerator, most: int) -> list[tuple[int, int]] | None:
+    """(energy, B) of all mappings that none beats in both, least energy first; None if there are too many mappings."""
+    factors, mappings = Factors(), list(islice(every_mapping(problem, arch), most + 1))
+    if len(mappings) > most:
+        return None
+    found = {pair for mapping in mappings if (pair := costs(mapping, arch, factors)) is not None}
+    best: list[tuple[int, int]] = []
+    for pair in sorted(found):
+        if not best or pair[1] < best[-1][1]:
+            best.append(pair)
+    return best
+
+
+def fronts_agree(seed: int, most: int) -> int:
+    """Compare the searched front with the enumerated one on all machines; how many were compared."""
+    rng, done = Random(seed), 0
+    problem = random_problem(rng)
+    for name, make in MACHINES.items():
+        arch = make(rng.choice(CAPACITIES))
+        wanted = front_by_enumeration(problem, arch, most)
+        if not wanted:
+            continue
+        front = Search(Request(problem, arch, "edp", 1), front=True).front()
+        assert front.proven
+        assert [(p.energy_fj, p.cycles) for p in front.points] == wanted, (seed, name)
+        assert all(costs(p.mapping, arch, Factors()) == (p.energy_fj, p.cycles) for p in front.points)
+        done += 1
+    return done
+
+
+def test_fronts_equal_enumeration() -> None:
+    assert sum(fronts_agree(seed, 200) for seed in range(16)) >= 14
+
+
+@pytest.mark.slow
+def test_fronts_equal_enumeration_of_many_problems() -> None:
+    assert sum(fronts_agree(seed, 1500) for seed in range(100, 250)) >= 150
+
+
+def test_a_front_ends_at_the_optima_and_may_be_cut_short() -> None:
+    arch = load_arch("edge_tpu")[0]
+    front = Search(Request(CONV, arch), front=True).front()
+    lean, fast = (Search(Request(CONV, arch, goal)).run().cost for goal in ("energy", "latency"))
+    assert (front.points[0].energy_fj, front.points[-1].cycles) == (lean, fast)
+    edp = Search(Request(CONV, arch, "edp")).run().cost
+    assert min(p.energy_fj * p.cycles for p in front.points) == edp
+    short = Search(Request(CONV, arch, max_evaluations=3000), front=True).front()
+    assert not short.proven
+    with pytest.raises(MappingError, match="no mapping found within 1 evaluations"):
+        Search(Request(CONV, arch, max_evaluations=1), front=True).front()
+
+
+def certified(seed: int, goal: Objective, changes: dict[str, object]) -> int:
+    """Search on the machines and have the boxes prove what it found; how many problems were."""
+    rng, done = Random(seed), 0
+    problem = sliding_problem(rng)
+    for make in MACHINES.values():
+        arch = replace(make(rng.choice((200, *CAPACITIES))), **changes)
+        search = Search(Request(problem, arch, goal, 1))
+        try:
+            found = search.run()
+        except MappingError:
+            continue
+        claim = certify(Question(problem, arch, goal, 1), search.incumbent().mapping)
+        assert claim.cost == claim.bound == found.cost
+        check(claim)
+        done += 1
+    return done
+
+
+def sliding_problem(rng: Random) -> Problem:
+    """A convolution whose windows overlap in one way or another, with enough channels to sweep again."""
+    kernel, out = (rng.choice([1, 2, 3]), rng.choice([2, 3, 5])), (rng.choice([1, 2, 4, 8]), rng.choice([2, 4, 8]))
+    stride, dilation, pad = (rng.choice([1, 2]), rng.choice([1, 2])), (1, rng.choice([1, 2])), (rng.choice([0, 1]), 0)
+    sides = zip(out, stride, kernel, dilation, pad, strict=True)
+    return conv_problem(
+        batch=1, groups=rng.choice([1, 1, 2]), out_channels=rng.choice([2, 4]), in_channels=rng.choice([2, 4, 8]),
+        out_size=out, kernel=kernel, stride=stride, dilation=dilation, pad=pad,
+        in_size=tuple(max(1, (o - 1) * s + (k - 1) * d + 1 - 2 * p) for o, s, k, d, p in sides),
+    )  # fmt: skip
+
+
+def test_boxes_prove_what_the_search_finds() -> None:
+    rough: dict[str, object] = {"halo_reuse": False, "psum_first_visit": "read"}
+    for seed, goal in enumerate(GOALS):
+        assert certified(seed, goal, {}) + certified(seed, goal, rough) >= 4
+
+
+@pytest.mark.slow
+def test_boxes_prove_what_the_search_finds_on_many_problems() -> None:
+    for seed in range(40):
+        for goal in GOALS:
+            certified(1000 + seed, goal, {"halo_reuse": bool(seed % 3)})
+
+
+def test_an_order_that_keeps_the_overlap_of_windows_is_found() -> None:
+    """P moves outside S: Q's tiles overlap those of the next S (stride and dilation 2), so M C P S Q is the best."""
+    problem = conv_problem(
+        batch=1, groups=1, out_channels=4, in_channels=4, out_size=(8, 2), kernel=(3, 5), in_size=(10, 11),
+        stride=(1, 2), dilation=(1, 2),
+    )  # fmt: skip
+    assert least(problem, MACHINES["acc"](200), "latency") == 5240

@@ -35,7 +35,7 @@ FLOORS = [
     {"__init__", "__main__"},
 ]
 FLOOR = {room: level for level, rooms in enumerate(FLOORS) for room in rooms}
-FORBIDDEN = [("walk", "traffic"), ("traffic", "walk"), ("execute", "traffic"), ("walk", "sim")]
+FORBIDDEN = [("walk", "traffic"), ("traffic", "walk"), ("execute", "traffic"), ("walk", "sim"), ("certify", "mapper")]
 DOORS = {"formats", "store", "plot", "lookup", "cli"}
 FILE_CALLS = {"open", "read_text", "write_text", "read_bytes", "write_bytes"}
 VERSION_ONLY = ("pipeline", "accelsim")
@@ -107,6 +107,7 @@ def test_tiled_execution_never_sees_reference_kernels() -> None:
         ("problem.py", "from accelsim.sim import stream", "imports sim, which is not below"),
         ("walk.py", "from accelsim.traffic import count", "must not import traffic"),
         ("traffic.py", "import accelsim.walk", "must not import walk"),
+        ("certify.py", "from accelsim.mapper.exact import space", "must not import mapper"),
         ("energy.py", "open('x')", "calls open"),
         ("sim.py", "print(1)", "prints"),
         ("attic.py", "", "is on no floor"),

@@ -100,3 +100,16 @@ def test_map_layer_from_python() -> None:
     gap = mapped.gap("latency")
     assert mapped.search is not None and mapped.search.proven
     assert gap is not None and gap >= 0
+
+
+def test_fronts_are_printed_with_what_is_proven() -> None:
+    names = ("--arch", "edge_os_32x32", "--model", "resnet18", "--pareto", "--layer", "stage4.1.conv3")
+    (front,) = json.loads(run(*names, "--json", "-"))["layers"]
+    energy, cycles = ([p[key] for p in front["points"]] for key in ("energy_pj", "bound_cycles"))
+    assert front["proven"] and len(energy) > 1
+    assert energy == sorted(set(energy)) and cycles == sorted(set(cycles), reverse=True)
+    assert all(p["cycles"] >= p["bound_cycles"] and "array pass (os" in p["mapping"] for p in front["points"])
+    text = run(*names)
+    assert "fronts proven complete for 1 of 1 layers" in text
+    short = run(*names, "--max-evaluations", "250")
+    assert "stage4.1.conv3 (cut short)" in short and "fronts proven complete for 0 of 1 layers" in short

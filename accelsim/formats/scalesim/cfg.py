@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import cast
 
 from accelsim.arch import Accelerator, Dram, Hold, MemoryLevel, PEArray, Precision, Spad, VectorUnit
-from accelsim.arch.types import ArrayAxis
+from accelsim.arch.dataflows import WIRES
 from accelsim.errors import InputError, nearest
 from accelsim.timing.scalesim import ScaleDataflow, ScaleMachine, scale_machine
 
@@ -23,12 +23,6 @@ SIZES = {
 DATAFLOWS = ("os", "ws", "is")
 DEFAULT_WORDS = 10  # words a cycle: what CALC mode of scalesim 3.0.0 assumes of the DRAM before the first demand
 CLOCK_HZ = 10**9  # assumed: SCALE-Sim counts cycles and has no clock
-# which array axes share a word, sum psums: the wires of the three dataflows (Samajdar et al., ISPASS 2020, figure 2)
-WIRES: dict[str, tuple[tuple[ArrayAxis, ...], tuple[ArrayAxis, ...], tuple[ArrayAxis, ...]]] = {
-    "os": (("col",), ("row",), ()),
-    "ws": (("col",), (), ("row",)),
-    "is": ((), ("col",), ("row",)),
-}
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from accelsim.jit import compiled
+from accelsim.mapper.exact.incumbent import PARETO, below, product, record
 from accelsim.mapper.exact.kernel import exact_points, fits, guess, lower, set_core, spend, swept
-from accelsim.mapper.exact.latency import bound_of, burst_estimate
-from accelsim.mapper.exact.record import KEEP, NDIM, Array, Record
+from accelsim.mapper.exact.latency import bound_of
+from accelsim.mapper.exact.record import NDIM, Array, Record
 from accelsim.timing.bound import cost_below
 
 
@@ -46,22 +47,11 @@ def _permitted(r: Record, k: int, line: Array, n: int) -> bool:
 
 @compiled
 def _canonical(r: Record, line: Array, n: int) -> bool:
-    """Dims that every operand needs stand outside; the innermost loops of one group are all loops of that group."""
-    if n == 0:
-        return True
-    free = True
-    for i in range(n):
-        is_free = r.group[line[i]] == 3
-        if is_free and not free:
-            return False
-        free = free and is_free
-    last, run = r.group[line[n - 1]], n
-    while run > 0 and r.group[line[run - 1]] == last:
-        run -= 1
-    apart = 0
-    for i in range(run):
-        apart += r.group[line[i]] == last
-    return apart == 0
+    """Loops over dims that every operand needs stand outside: when one goes on, no tile has anything of the next."""
+    inside = 0
+    for i in range(1, n):
+        inside += r.group[line[i]] == 3 and r.group[line[i - 1]] != 3
+    return inside == 0
 
 
 @compiled
@@ -101,46 +91,6 @@ def _leaving(r: Record, dims: Array, n: int, choice: int, line: Array) -> bool:
 
 
 @compiled
-def _product(r: Record, energy: int, cycles: int) -> tuple[int, int]:
-    """The objective as a product of two numbers."""
-    return (1 if r.goal == 1 else energy), (1 if r.goal == 0 else cycles)
-
-
-@compiled
-def _below(r: Record, energy: int, cycles: int) -> bool:
-    """May something that costs this be of use: less than the incumbent, or than the goal of a wider search?"""
-    a, b = _product(r, energy, cycles)
-    return cost_below(a, b, r.limit[0], r.limit[1])
-
-
-@compiled
-def _record(r: Record, energy: int, cycles: int) -> None:
-    """The incumbent is the first of the best; the mappings that promise the least when simulated are kept."""
-    a, b = _product(r, energy, cycles)
-    if cost_below(a, b, r.best[0], r.best[1]):
-        r.best[0], r.best[1] = a, b
-        r.best_pair[0], r.best_pair[1] = energy, cycles
-        if r.wide == 0:
-            r.limit[0], r.limit[1] = a, b
-    c, d = _product(r, energy, cycles + burst_estimate(r))
-    at = r.kept_count
-    if at == KEEP:
-        worst = 0
-        for i in range(1, KEEP):
-            if not cost_below(r.kept[i, 0], r.kept[i, 1], r.kept[worst, 0], r.kept[worst, 1]):
-                worst = i
-        if not cost_below(c, d, r.kept[worst, 0], r.kept[worst, 1]):
-            return
-        at = worst
-    else:
-        r.kept_count += 1
-    r.kept[at, 0], r.kept[at, 1], r.kept[at, 2], r.kept[at, 3] = c, d, energy, cycles
-    r.kept[at, 4] = r.evaluated
-    r.kept_ext[at], r.kept_order[at], r.kept_length[at] = r.ext, r.order, r.length
-    r.kept_core[at] = r.core
-
-
-@compiled
 def _order_free(r: Record, k: int, dims: Array, n: int, line: Array) -> tuple[int, int]:
     """(energy, cycles) below every order of slot k and all slots inside: the best operand to leave in place."""
     best_e = best_b = -1
@@ -153,9 +103,12 @@ def _order_free(r: Record, k: int, dims: Array, n: int, line: Array) -> tuple[in
         guess(r, k)
         spend(r, r.low)
         energy, cycles = r.use[0], bound_of(r, r.low, False)
-        a, b = _product(r, energy, cycles)
-        c, d = _product(r, best_e, best_b)
-        if best_e < 0 or cost_below(a, b, c, d):
+        if r.goal == PARETO and best_e >= 0 and not below(r, energy, cycles):
+            continue
+        a, b = product(r, energy, cycles)
+        c, d = product(r, best_e, best_b)
+        dead = r.goal == PARETO and best_e >= 0 and not below(r, best_e, best_b)
+        if best_e < 0 or dead or cost_below(a, b, c, d):
             best_e, best_b = energy, cycles
     return best_e, best_b
 
@@ -189,7 +142,7 @@ def _finish(r: Record, trips_ok: Array) -> None:
     r.length[k] = n
     good, energy, cycles = evaluate(r)
     if good:
-        _record(r, energy, cycles)
+        record(r, energy, cycles)
 
 
 @compiled
@@ -223,11 +176,11 @@ def _survivors(r: Record, k: int, options: Array, count: Array, pool: Array, top
             r.stopped = 1
             break
         energy, cycles = _order_free(r, k, dims, n, line)
-        if not _below(r, energy, cycles):
+        if not below(r, energy, cycles):
             continue
         if found == pool.shape[1]:
             pool = np.concatenate((pool, np.empty(pool.shape)), axis=1)
-        a, b = _product(r, energy, cycles)
+        a, b = product(r, energy, cycles)
         pool[0, found], pool[1, found] = code, float(a) * float(b)
         found += 1
     if found > top:
@@ -278,7 +231,7 @@ def _step(r: Record, k: int, options: Array, count: Array, pool: Array) -> bool:
             lower(r, k + 1)
             spend(r, r.low)
             energy = r.use[0]
-            if _below(r, energy, bound_of(r, r.low, False)):
+            if below(r, energy, bound_of(r, r.low, False)):
                 return True
         if r.cursor[k] == r.end[k]:
             return False
@@ -287,7 +240,7 @@ def _step(r: Record, k: int, options: Array, count: Array, pool: Array) -> bool:
         r.loops[k] = _set(r, k, options, count, code, r.dims[k])
         energy, cycles = _order_free(r, k, r.dims[k], r.loops[k], r.line[k])
         r.turn[k] = -1
-        if _below(r, energy, cycles):
+        if below(r, energy, cycles):
             r.turn[k] = 0
             r.line[k] = r.dims[k]
 
@@ -319,10 +272,14 @@ def search_core(r: Record, trips_ok: Array) -> None:
 
 @compiled
 def _core_arrivals(r: Record, stays: int) -> None:
-    """Least arrivals of a core whose innermost loop leaves at most operand `stays` in the PEs, into `r.low`."""
+    """Least arrivals of a core whose innermost loop leaves at most operand `stays` in the PEs, into `r.low`.
+
+    The innermost loop of an uneven tile at the edge may have one trip only, so nothing is said of those.
+    """
     for p in range(r.points):
         r.low[p] = max(r.fixed[p], r.least[p])
-        if r.fixed[p] < 0 and r.inside[p, 0] == 1 and r.operand[p] != stays and r.in_words[p]:
+        moves = r.fixed[p] < 0 and r.inside[p, 0] == 1 and r.operand[p] != stays and r.in_words[p] == 1
+        if moves and r.imperfect == 0:
             r.low[p] = max(r.low[p], swept(r, p, r.words[p]))
 
 
@@ -336,9 +293,11 @@ def core_bounds(r: Record, cores: Array, tables: Array, keys: Array, out: Array)
             _core_arrivals(r, stays)
             spend(r, r.low)
             energy, cycles = r.use[0], bound_of(r, r.low, False)
-            a, b = _product(r, energy, cycles)
-            c, d = _product(r, max(0, out[number, 0]), out[number, 1])
-            if out[number, 0] < 0 or cost_below(a, b, c, d):
+            a, b = product(r, energy, cycles)
+            c, d = product(r, max(0, out[number, 0]), out[number, 1])
+            if r.goal == PARETO and out[number, 0] >= 0:
+                out[number, 0], out[number, 1] = min(energy, out[number, 0]), min(cycles, out[number, 1])
+            elif out[number, 0] < 0 or cost_below(a, b, c, d):
                 out[number, 0], out[number, 1] = energy, cycles
 
 
@@ -349,7 +308,7 @@ def search_cores(
     """Search the cores that may hold something better, in the given order; how many were done when it stopped."""
     for at in range(len(order)):
         number = order[at]
-        if not _below(r, bounds[number, 0], bounds[number, 1]):
+        if not below(r, bounds[number, 0], bounds[number, 1]):
             continue
         set_core(r, number, cores, tables, keys)
         search_core(r, trips_ok)

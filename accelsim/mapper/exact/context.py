@@ -19,7 +19,7 @@ from accelsim.timing.sums import numbers_of
 
 KINDS = {"systolic": 0, "spatial": 1, "mesh": 2, "row_stationary": 3}
 FLOWS = {"ws": 0, "is": 1, "os": 2, "rs": 3}
-GOALS = {"energy": 0, "latency": 1, "edp": 2}
+GOALS = {"energy": 0, "latency": 1, "edp": 2, "pareto": 3}
 
 
 def _ints(values: object) -> Array:

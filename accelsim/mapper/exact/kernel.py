@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from accelsim.jit import compiled
 from accelsim.mapper.exact.record import NDIM, Array, Record
-from accelsim.mapper.exact.windows import needed, unit_pair
+from accelsim.mapper.exact.windows import needed, renewed, unit_pair
 
 
 @compiled
@@ -114,13 +114,31 @@ def fill_tables(r: Record, cores: Array, tables: Array, keys: Array, retained: A
 def _behind_stream(r: Record, p: int, words: int) -> int:
     """Least arrivals at the PEs when a stream that must be there (`rs`: over Q) moves the operand in every pass.
 
-    Loops that the operand does not depend on all lie outside that stream, so each of their trips brings it in again,
-    but for the words of one step that the PEs still hold.
+    Loops that the operand does not depend on all lie outside that stream, so each of their trips brings it in again.
     """
     op = r.operand[p]
     if r.inside[p, 0] == 0 or op == 1 or r.forced < 0 or r.bounds[r.forced] <= r.extent[r.forced]:
         return words
     return swept(r, p, words)
+
+
+@compiled
+def _streamed_again(r: Record, words: int) -> int:
+    """Least words of the inputs that one more sweep of the stream that must be there brings, of `words` in all."""
+    for w in range(r.sliding):
+        d1, d2 = r.windows[w, 0], r.windows[w, 1]
+        if d1 != r.forced and d2 != r.forced:
+            continue
+        t1, t2 = min(r.extent[d1], r.bounds[d1]), min(r.extent[d2], r.bounds[d2])
+        other = d2 if d1 == r.forced else d1
+        least = every = max(1, needed(r, w))
+        for k in range(1, -(-r.bounds[other] // r.extent[other]) + 1):
+            span = min(k * r.extent[other], r.bounds[other])
+            o1, o2 = (r.bounds[d1], span) if d1 == r.forced else (span, r.bounds[d2])
+            least = min(least, renewed(r, w, t1, t2, o1, o2))
+        again: int = words // every * least
+        return again
+    return words
 
 
 @compiled
@@ -130,8 +148,38 @@ def swept(r: Record, p: int, words: int) -> int:
     for d in range(NDIM):
         if r.group[d] == op:
             times *= -(-r.bounds[d] // r.extent[d])
-    held = tile_size(r, op, r.extent) if op == 0 else 0
-    return times * words - (times - 1) * held
+    if op == 0 and r.forced >= 0 and r.bounds[r.forced] > r.extent[r.forced]:
+        return words + (times - 1) * _streamed_again(r, words)
+    if op == 0:
+        for w in range(r.sliding):
+            d1, d2 = r.windows[w, 0], r.windows[w, 1]
+            if r.bounds[d1] > r.extent[d1] or r.bounds[d2] > r.extent[d2]:
+                times = 1
+    return times * words
+
+
+@compiled
+def _again(r: Record, p: int, bound: int) -> int:
+    """Least words of the inputs that one more sweep through the loops of the first `bound` slots brings.
+
+    A loop that does not move the inputs goes round outside loops that do. From its second trip on each block of those
+    brings all its words but the ones that its first tile shares with its last. If the block moves window axis a, these
+    are at least (words of a in the block - what both tiles share of a) x words of the other axes, and the blocks
+    together need every word: the sum is least for some axis and some span of it that loops can sweep.
+    """
+    least: int = r.words[p]
+    child = r.ext[bound]
+    for w in range(r.sliding):
+        d1, d2 = r.windows[w, 0], r.windows[w, 1]
+        t1, t2 = min(child[d1], r.bounds[d1]), min(child[d2], r.bounds[d2])
+        rest = r.words[p] // max(1, needed(r, w))
+        for i in range(bound + 1):
+            o1 = min(r.ext[i, d1], r.bounds[d1])
+            for j in range(bound + 1):
+                o2 = min(r.ext[j, d2], r.bounds[d2])
+                if o1 != t1 or o2 != t2:
+                    least = min(least, rest * renewed(r, w, t1, t2, o1, o2))
+    return least
 
 
 @compiled
@@ -237,11 +285,11 @@ def lower(r: Record, bound: int) -> None:
         elif r.boundary[p] <= bound:
             value = r.low[p] = r.arrived[p]
             if r.inside[p, 1] == 0 and r.in_words[p]:
-                if r.operand[p] == 0:
+                if r.operand[p] == 0 and r.halo == 1:
                     top0 = max(top0, value)
                 elif r.operand[p] == 1:
                     top1 = max(top1, value)
-                else:
+                elif r.operand[p] == 2:
                     top2 = max(top2, value)
         else:
             r.low[p] = r.least[p]
@@ -266,7 +314,7 @@ def guess(r: Record, k: int) -> None:
             r.low[p] = r.least[p]
             if counts:
                 times = reloads(r, p, k + 1)
-                again = times * r.words[p]
-                if r.operand[p] == 0 and times > 1:
-                    again -= (times - 1) * tile_size(r, 0, r.ext[k + 1])
+                again = r.words[p]
+                if times > 1:
+                    again += (times - 1) * (_again(r, p, k + 1) if r.operand[p] == 0 else r.words[p])
                 r.low[p] = max(r.low[p], again)

@@ -16,6 +16,7 @@ NDIM = 10
 SLOTS, POINTS, WINDOWS, HOLDS, MEMORIES = 9, 24, 3, 16, 7
 RESOURCES = 2 + 2 * MEMORIES
 KEEP = 48  # mappings remembered for simulation
+FRONT = 1024  # mappings of a Pareto front at most
 TABLE = 1 << 15  # entries of the table of window sums
 MARKS = 1 << 16  # longest window axis
 
@@ -60,6 +61,10 @@ _FIELDS: dict[str, tuple[int, ...]] = {
     "best": (2,), "limit": (2,), "best_pair": (2,), "wide": (),
     "kept": (KEEP, 5), "kept_ext": (KEEP, SLOTS + 1, NDIM), "kept_order": (KEEP, SLOTS, NDIM),
     "kept_length": (KEEP, SLOTS), "kept_core": (KEEP,),
+    "best_ext": (SLOTS + 1, NDIM), "best_order": (SLOTS, NDIM), "best_length": (SLOTS,), "best_core": (),
+    # the front so far, least energy first: energy, cycles, core
+    "front_count": (), "front": (FRONT, 3), "front_ext": (FRONT, SLOTS + 1, NDIM), "front_order": (FRONT, SLOTS, NDIM),
+    "front_length": (FRONT, SLOTS),
     # sums over window tiles that are known, and marks for index sets
     "keys": (TABLE, 3), "values": (TABLE, 2), "union": (MARKS,), "fresh": (MARKS,), "was": (MARKS,), "stamp": (),
 }  # fmt: skip

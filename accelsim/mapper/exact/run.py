@@ -13,22 +13,24 @@ from accelsim.errors import MappingError
 from accelsim.mapper.exact.branch import core_bounds, search_cores
 from accelsim.mapper.exact.context import Task, mapping_of, smallest_mapping, task_of
 from accelsim.mapper.exact.model import model_of
-from accelsim.mapper.exact.record import Array
-from accelsim.mapper.exact.search import NO_LIMIT, Candidate, Found, Request
+from accelsim.mapper.exact.record import FRONT, Array
+from accelsim.mapper.exact.search import NO_LIMIT, Candidate, Found, Front, Request
 from accelsim.mapper.exact.space import cores_of
 from accelsim.mapper.objective import objective_cost
+from accelsim.mapping import Mapping
 from accelsim.mapping.legality import problems_with
 
 
 class Search:
-    """A search that can be run again with a wider goal."""
+    """A search for the request's objective, which can be run again with a wider goal, or for its `front`."""
 
-    def __init__(self, request: Request) -> None:
+    def __init__(self, request: Request, front: bool = False) -> None:
         self.request = request
         model = model_of(request.problem, request.arch, request.post_ops, request.resident)
         cores = cores_of(request.problem, request.arch, request.limit, request.imperfect)
+        goal = "pareto" if front else request.objective
         self.task: Task = task_of(
-            model, cores, request.objective, request.post_ops, request.limit, request.imperfect, request.whole,
+            model, cores, goal, request.post_ops, request.limit, request.imperfect, request.whole,
             request.max_evaluations,
         )  # fmt: skip
         self.bounds: Array = np.zeros((cores.size, 2), np.int64)
@@ -57,9 +59,7 @@ class Search:
         """
         done, r, goal = self._descend(), self.task.record, self.request.objective
         if r["kept_count"] == 0:
-            if r["stopped"]:
-                raise MappingError(f"no mapping found within {self.request.max_evaluations} evaluations")
-            raise MappingError(self._misfit())
+            raise MappingError(self._nothing())
         energy, cycles = int(r["best_pair"][0]), int(r["best_pair"][1])
         cost = objective_cost(goal, energy, cycles)
         bound = cost
@@ -69,6 +69,47 @@ class Search:
         return Found(
             tuple(self._kept()), energy, cycles, cost, bound, self.order.size, int(r["nodes"]), int(r["evaluated"])
         )
+
+    def _nothing(self) -> str:
+        if self.task.record["stopped"]:
+            return f"no mapping found within {self.request.max_evaluations} evaluations"
+        return self._misfit()
+
+    def incumbent(self) -> Candidate:
+        """The mapping whose bound objective is least, after `run`.
+
+        Raises:
+            MappingError: it is not what the constraint asks for.
+        """
+        r = self.task.record
+        place = int(r["best_core"]), r["best_ext"], r["best_order"], r["best_length"]
+        return Candidate(self._mapping(*place), int(r["best_pair"][0]), int(r["best_pair"][1]))
+
+    def front(self) -> Front:
+        """Mappings that no other beats in both energy and B, one for each pair of them (`Search(..., front=True)`).
+
+        Raises:
+            MappingError: as `run`, or the front has too many points.
+        """
+        self._descend()
+        r = self.task.record
+        if r["stopped"] == 2:
+            raise MappingError(f"more than {FRONT} mappings on the Pareto front")
+        if r["front_count"] == 0:
+            raise MappingError(self._nothing())
+        points = []
+        for i in range(int(r["front_count"])):
+            energy, cycles, core = (int(v) for v in r["front"][i])
+            mapping = self._mapping(core, r["front_ext"][i], r["front_order"][i], r["front_length"][i])
+            points.append(Candidate(mapping, energy, cycles))
+        return Front(tuple(points), not r["stopped"], self.order.size, int(r["nodes"]), int(r["evaluated"]))
+
+    def _mapping(self, core: int, ext: Array, order: Array, length: Array) -> Mapping:
+        mapping = mapping_of(self.task, core, ext, order, length)
+        wrong = self.request.limit.reasons(mapping)
+        if wrong:
+            raise MappingError("no mapping of the searched space satisfies the constraint: " + "; ".join(wrong))
+        return mapping
 
     def wider(self, energy_fj: int, cycles: int, evaluations: int) -> tuple[Candidate, ...]:
         """Mappings whose bound is below this cost, the most promising first, after so many more evaluations."""
@@ -89,12 +130,8 @@ class Search:
             if (promise, energy, cycles) in seen:
                 continue
             seen.add((promise, energy, cycles))
-            place = (int(r["kept_core"][i]), r["kept_ext"][i], r["kept_order"][i], r["kept_length"][i])
-            mapping = mapping_of(self.task, *place)
-            wrong = self.request.limit.reasons(mapping)
-            if wrong:
-                raise MappingError("no mapping of the searched space satisfies the constraint: " + "; ".join(wrong))
-            yield Candidate(mapping, energy, cycles)
+            place = int(r["kept_core"][i]), r["kept_ext"][i], r["kept_order"][i], r["kept_length"][i]
+            yield Candidate(self._mapping(*place), energy, cycles)
 
     def _misfit(self) -> str:
         """Why even the smallest tiles do not fit."""

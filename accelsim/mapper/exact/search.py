@@ -71,3 +71,18 @@ class Found:
     def proven(self) -> bool:
         """True if nothing in the space is better."""
         return self.bound == self.cost
+
+
+@dataclass(frozen=True)
+class Front:
+    """Mappings of which none is beaten in both energy and B, least energy first, one for each pair of them.
+
+    Attributes:
+        proven: no mapping of the space is missing. cores, boxes, evaluated: as in `Found`.
+    """
+
+    points: tuple[Candidate, ...]
+    proven: bool
+    cores: int
+    boxes: int
+    evaluated: int

@@ -13,8 +13,7 @@ In the space, for a problem on a machine of a dataflow:
   the dataflow (`STREAMS`); in `rs` it always takes Q whole.
 * *Loop orders*: in DRAM's place, and wherever a PE slides over inputs, all permutations; elsewhere one per operand that
   the innermost loops leave in place, since no other order moves fewer words.
-* *Bypass*: which memories keep an operand is the machine's; where a hold says `bypass: allowed`, both machines.
-* *Depths* are the machine's (1 single, 2 double buffered).
+* *Bypass and depths* are the machine's: which memories keep an operand, and how many tiles of it (2: double buffered).
 
 Out of the space: two loops over one dim in one place, reduction dims in a stream of `ws` or stationary dims in any
 stream, spreading a dim diagonally other than groups, padding a dim beyond its bound.

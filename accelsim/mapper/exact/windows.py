@@ -161,11 +161,42 @@ def window_cell(
 
 
 @compiled
+def _mark_tile(r: Record, w: int, marks: Array, s1: int, s2: int, n1: int, n2: int) -> int:
+    """Mark the words of a tile with the stamp; how many were not marked yet."""
+    found = 0
+    for i in range(n1):
+        for j in range(n2):
+            at = (s1 + i) * r.windows[w, 2] + (s2 + j) * r.windows[w, 3] + r.windows[w, 5]
+            if 0 <= at < r.windows[w, 4] and marks[at] != r.stamp:
+                marks[at] = r.stamp
+                found += 1
+    return found
+
+
+@compiled
+def _renewed_words(r: Record, w: int, b1: int, b2: int, t1: int, t2: int, out1: int, out2: int) -> int:
+    """Over all spans out1 x out2: words but for those that the first tile t1 x t2 and the last have in common."""
+    total = 0
+    for s1 in range(0, b1, out1):
+        l1 = s1 + (min(out1, b1 - s1) - 1) // t1 * t1
+        for s2 in range(0, b2, out2):
+            l2 = s2 + (min(out2, b2 - s2) - 1) // t2 * t2
+            r.stamp += 1
+            total += _mark_tile(r, w, r.union, s1, s2, min(out1, b1 - s1), min(out2, b2 - s2))
+            _mark_tile(r, w, r.was, s1, s2, min(t1, b1 - s1), min(t2, b2 - s2))
+            last = _mark_tile(r, w, r.fresh, l1, l2, min(t1, b1 - l1), min(t2, b2 - l2))
+            total -= last - _mark_tile(r, w, r.was, l1, l2, min(t1, b1 - l1), min(t2, b2 - l2))
+    return total
+
+
+@compiled
 def _sum_cells(
     r: Record, w: int, b1: int, b2: int, t1: int, t2: int, out1: int, out2: int, adv: int, advext: int, reuse: bool
 ) -> tuple[int, int]:
     """The sums of `window_pair`, tile by tile."""
     total = kept = 0
+    if adv == 3 and advext:
+        return _renewed_words(r, w, b1, b2, t1, t2, out1, out2), 0
     if adv == 3:
         return window_cell(r, w, b1, b2, 0, 0, 0, 0, False, reuse)
     for s1 in range(0, b1, out1):
@@ -188,7 +219,8 @@ def window_pair(
 ) -> tuple[int, int]:
     """(T, K) of a window axis: child tiles t1 x t2, spans out1 x out2, dim `adv` (1, 2 or 0 for neither) advances.
 
-    `key` names the axis, digits and sharing; `adv` 3 asks for the first tile alone.
+    `key` names the axis, digits and sharing; `adv` 3 asks for the first tile alone, or (`advext` 1) for what a span
+    brings when it is swept again.
     """
     high = key | (t1 << 20) | (t2 << 40)
     low = out1 | (out2 << 20) | (adv << 36) | (advext << 38)
@@ -215,6 +247,15 @@ def needed(r: Record, w: int) -> int:
     b1, b2 = r.bounds[r.windows[w, 0]], r.bounds[r.windows[w, 1]]
     _memory_digits(r, b1, b2)
     return window_pair(r, w, w, b1, b2, b1, b2, 3, 0, True)[0]
+
+
+@compiled
+def renewed(r: Record, w: int, t1: int, t2: int, out1: int, out2: int) -> int:
+    """Words of a window axis that all spans out1 x out2 bring again, tile t1 x t2 by tile, when they are swept again.
+
+    The first tile of a span comes after its last one; what both hold is still there.
+    """
+    return window_pair(r, w, w, t1, t2, out1, out2, 3, 1, True)[0]
 
 
 @compiled

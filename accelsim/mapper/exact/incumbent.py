@@ -1,0 +1,101 @@
+"""Compiled: what has been found so far, and whether a bound promises something better."""
+
+from __future__ import annotations
+
+from accelsim.jit import compiled
+from accelsim.mapper.exact.latency import burst_estimate
+from accelsim.mapper.exact.record import FRONT, KEEP, Record
+from accelsim.timing.bound import cost_below
+
+PARETO = 3  # goal: energy and cycles at once
+
+
+@compiled
+def product(r: Record, energy: int, cycles: int) -> tuple[int, int]:
+    """The objective as a product of two numbers."""
+    return (1 if r.goal == 1 else energy), (1 if r.goal == 0 else cycles)
+
+
+@compiled
+def below(r: Record, energy: int, cycles: int) -> bool:
+    """May something that costs this be of use: less than the incumbent, or than the goal of a wider search?"""
+    if r.goal == PARETO:
+        at = _front_place(r, energy)
+        return at == 0 or r.front[at - 1, 1] > cycles
+    a, b = product(r, energy, cycles)
+    return cost_below(a, b, r.limit[0], r.limit[1])
+
+
+@compiled
+def _front_place(r: Record, energy: int) -> int:
+    """How many points of the front take at most this energy; the last of them is the fastest of those."""
+    low, high = 0, r.front_count
+    while low < high:
+        middle = (low + high) // 2
+        if r.front[middle, 0] <= energy:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+@compiled
+def _move_point(r: Record, to: int, at: int) -> None:
+    r.front[to], r.front_ext[to], r.front_order[to] = r.front[at], r.front_ext[at], r.front_order[at]
+    r.front_length[to] = r.front_length[at]
+
+
+@compiled
+def _add_point(r: Record, energy: int, cycles: int) -> None:
+    """Put the mapping at hand on the front, if no point of it is as good, and take off what it is better than."""
+    if not below(r, energy, cycles):
+        return
+    at = _front_place(r, energy - 1)
+    end = at
+    while end < r.front_count and r.front[end, 1] >= cycles:
+        end += 1
+    if end == at:
+        if r.front_count == FRONT:
+            r.stopped = 2
+            return
+        for i in range(r.front_count, at, -1):
+            _move_point(r, i, i - 1)
+        r.front_count += 1
+    else:
+        for i in range(end, r.front_count):
+            _move_point(r, at + 1 + i - end, i)
+        r.front_count -= end - at - 1
+    r.front[at, 0], r.front[at, 1], r.front[at, 2] = energy, cycles, r.core
+    r.front_ext[at], r.front_order[at], r.front_length[at] = r.ext, r.order, r.length
+
+
+@compiled
+def record(r: Record, energy: int, cycles: int) -> None:
+    """The incumbent is the first of the best; the mappings that promise the least when simulated are kept."""
+    if r.goal == PARETO:
+        _add_point(r, energy, cycles)
+        return
+    a, b = product(r, energy, cycles)
+    if cost_below(a, b, r.best[0], r.best[1]):
+        r.best[0], r.best[1] = a, b
+        r.best_ext[:], r.best_order[:], r.best_length[:] = r.ext, r.order, r.length
+        r.best_core = r.core
+        r.best_pair[0], r.best_pair[1] = energy, cycles
+        if r.wide == 0:
+            r.limit[0], r.limit[1] = a, b
+    c, d = product(r, energy, cycles + burst_estimate(r))
+    at = r.kept_count
+    if at == KEEP:
+        worst = 0
+        for i in range(1, KEEP):
+            if not cost_below(r.kept[i, 0], r.kept[i, 1], r.kept[worst, 0], r.kept[worst, 1]):
+                worst = i
+        if not cost_below(c, d, r.kept[worst, 0], r.kept[worst, 1]):
+            return
+        at = worst
+    else:
+        r.kept_count += 1
+    r.kept[at, 0], r.kept[at, 1], r.kept[at, 2], r.kept[at, 3] = c, d, energy, cycles
+    r.kept[at, 4] = r.evaluated
+    r.kept_ext[at], r.kept_order[at], r.kept_length[at] = r.ext, r.order, r.length
+    r.kept_core[at] = r.core
