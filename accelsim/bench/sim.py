@@ -139,7 +139,7 @@ def markdown(rows: list[SimRow]) -> str:
     """The rows as a report."""
     lines = [
         "# Benchmarks: the simulator", "",
-        "Written by `accelsim bench sim --networks --out reports/benchmarks_sim.md`. CPU seconds of one core after "
+        "Written by `accelsim bench sim --out FILE.md`. CPU seconds of one core after "
         "compilation: streams are built from mappings and run. Engines: `compiled` and `python` sweep over the stream, "
         "`simpy` is the oracle that both equal to the cycle. Tile steps are segments between tiles of DRAM.", "",
         "| case | engine | tile steps | cycles | CPU s | |", "|---|---|---:|---:|---:|---|",

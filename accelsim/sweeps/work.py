@@ -103,12 +103,13 @@ class Runner:
         return self._networks[model, batch]
 
     def report(self, setting: Setting) -> RunReport:
-        """The report of a point.
+        """The report of a point, layer by layer: what a machine does to each layer, whatever its buffers keep between.
 
         Raises:
             MappingError: no machine of the setting can run it.
         """
-        (graph, rows), options = self.network(setting.model, setting.batch), Options(setting.objective)
+        graph, rows = self.network(setting.model, setting.batch)
+        options = Options(setting.objective, schedule="layerwise")
         if (setting.machines, setting.effort) != self._of:
             self._cache = KeptCache(self.mappings(setting.effort))
             self._of = (setting.machines, setting.effort)

@@ -31,7 +31,7 @@ class Search:
         goal = "pareto" if front else request.objective
         self.task: Task = task_of(
             model, cores, goal, request.post_ops, request.limit, request.imperfect, request.whole,
-            request.max_evaluations,
+            max(1, request.max_evaluations - 1),  # a box may be counted with the mapping before it
         )  # fmt: skip
         self.bounds: Array = np.zeros((cores.size, 2), np.int64)
         core_bounds(self.task.record, self.task.cores, self.task.tables, self.task.keys, self.bounds)
