@@ -66,7 +66,6 @@ def run(
     from accelsim import api
     from accelsim.arch.dataflows import with_dataflow
     from accelsim.formats.outputs import layers_csv, rows_csv, summary_md, to_json
-    from accelsim.formats.trace import trace_json
     from accelsim.lookup import load_arch, load_model
     from accelsim.plot.page import report_html
     from accelsim.plot.views import draw
@@ -100,9 +99,7 @@ def run(
             on_run=runs.append,
         )
     if trace:
-        title = f"{report.model} on {report.machine.name}, batch {report.batch}"
-        text = trace_json(runs[0].times, [layer.name for layer in report.results], title)
-        write_all(Path(trace).parent, {Path(trace).name: text.encode()})
+        _write_trace(report, runs[0], trace)
     found = what_if(runs[0], machine) if twice else None
     data = report.as_dict() | ({} if found is None else {"what_if": found.as_dict()})
     files = {
@@ -121,6 +118,18 @@ def run(
         _print_report(report, str(folder))
         if found is not None:
             _print_what_if(found, report.totals.cycles)
+
+
+def _write_trace(report: RunReport, run: Run, target: str) -> None:
+    """What ran when, as a file for a trace viewer."""
+    from pathlib import Path
+
+    from accelsim.formats.trace import trace_json
+    from accelsim.store import write_all
+
+    title = f"{report.model} on {report.machine.name}, batch {report.batch}"
+    text = trace_json(run.times, [layer.name for layer in report.results], title)
+    write_all(Path(target).parent, {Path(target).name: text.encode()})
 
 
 def _print_what_if(found: WhatIf, cycles: int) -> None:
