@@ -49,7 +49,7 @@ from accelsim.report import LayerResult, Machine, RunReport, Totals, add_up, tot
 from accelsim.schedule import timetable
 from accelsim.sim import recurrence
 from accelsim.sim.network import PartTime
-from accelsim.sim.timetable import Slot, Timetable
+from accelsim.sim.timetable import SCHEDULES, Slot, Timetable
 
 
 def _traffic(part: Part, arch: Accelerator) -> tuple[LevelTraffic, int, int]:
@@ -233,6 +233,11 @@ class Run:
     times: Timetable
     results: tuple[LayerResult, ...]
     totals: Totals
+
+    @property
+    def schedule(self) -> str:
+        """`network` if layers overlap, else `layerwise`."""
+        return SCHEDULES[self.times.network is None]
 
     def cost(self, objective: Objective) -> int:
         """The objective of the whole run."""

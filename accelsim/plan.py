@@ -25,15 +25,15 @@ from accelsim.layers import (
     VectorWork,
     WorkItem,
 )
-from accelsim.mapper.search import OBJECTIVES, Library, Mapped, Objective, map_problem
+from accelsim.mapper.search import OBJECTIVES, Library, Mapped, Objective, evaluate, map_problem
 from accelsim.mapping.chunks import VectorJob
 from accelsim.problem import Problem
 from accelsim.residency import Residency, narrowed, residency
 from accelsim.sim import recurrence
 from accelsim.sim.stream import Outcome, Stream
+from accelsim.sim.timetable import SCHEDULES
 from accelsim.sim.vector import vector_stream
 
-SCHEDULES = ("network", "layerwise")
 Cache = dict[tuple[Any, ...], Mapped]
 Progress = Callable[[str], None]
 
@@ -211,11 +211,30 @@ def _plan_part(node: Node, item: WorkItem, seat: _Seat, options: Options, cache:
             cache[key] = map_problem(
                 item, arch, options.objective, extra, whole, resident, zeros, library=library
             )  # fmt: skip
-        mapped = cache[key]
-        return Part(item, mapped.simulated.stream, mapped.outcome, mapped, extra, zeros=zeros)
-    job = vector_job(node, item, seat.here, seat.stays)
+        return _mapped_part(item, cache[key], extra, zeros)
+    return _vector_part(item, vector_job(node, item, seat.here, seat.stays), arch)
+
+
+def _mapped_part(item: WorkItem, mapped: Mapped, extra: int, zeros: Zeros) -> Part:
+    return Part(item, mapped.simulated.stream, mapped.outcome, mapped, extra, zeros=zeros)
+
+
+def _vector_part(item: WorkItem, job: VectorJob, arch: Accelerator) -> Part:
     stream = vector_stream(job, arch)
     return Part(item, stream, recurrence.run(stream, arch.dram, arch.clock_hz), job=job)
+
+
+def simulated_again(plan: Plan, arch: Accelerator) -> Plan:
+    """A layer's plan on another machine that it fits (`plan.arch` with other speeds), mapped as before."""
+    parts: list[Part] = []
+    for part in plan.parts:
+        if part.mapped is not None:
+            mapped = evaluate(part.mapped.mapping, arch, part.post_ops, zeros=part.zeros)
+            parts.append(_mapped_part(part.item, mapped, part.post_ops, part.zeros))
+        else:
+            assert part.job is not None
+            parts.append(_vector_part(part.item, part.job, arch))
+    return replace(plan, arch=arch, parts=tuple(parts))
 
 
 def _plan_layer(node: Node, seat: _Seat, options: Options, cache: Cache, reads: int | None) -> Plan:

@@ -202,5 +202,4 @@ def narrowed(arch: Accelerator, number: int, chosen: Residency, loads: str = "")
         if loads and memory == keeper:
             less = replace(less, holds=tuple(replace(h, depth=1) if h.operand == "Weights" else h for h in less.holds))
         memories.append(less)
-    found = replace(arch, memories=tuple(memories))
-    return arch if found == arch else found
+    return replace(arch, memories=tuple(memories))

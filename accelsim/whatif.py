@@ -7,12 +7,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from accelsim.arch import Accelerator, MemoryLevel
-from accelsim.mapper.evaluate import evaluate
 from accelsim.pipeline import Run
-from accelsim.plan import SCHEDULES, Part, Plan
+from accelsim.plan import simulated_again
 from accelsim.schedule import timetable
-from accelsim.sim import recurrence
-from accelsim.sim.vector import vector_stream
 
 LEAST_GAIN = 0.005  # a resource that buys less of a layer's cycles does not bound it: assumed
 Change = Callable[[Accelerator], Accelerator]
@@ -102,28 +99,13 @@ def resources(arch: Accelerator) -> dict[str, Change]:
     return found
 
 
-def _again(plan: Plan, change: Change) -> Plan:
-    """A layer's plan on the changed machine, mapped as before."""
-    arch = change(plan.arch)
-    parts: list[Part] = []
-    for part in plan.parts:
-        if part.mapped is not None:
-            mapped = evaluate(part.mapped.mapping, arch, part.post_ops, zeros=part.zeros)
-            parts.append(replace(part, stream=mapped.simulated.stream, outcome=mapped.outcome, mapped=mapped))
-            continue
-        assert part.job is not None
-        stream = vector_stream(part.job, arch)
-        parts.append(replace(part, stream=stream, outcome=recurrence.run(stream, arch.dram, arch.clock_hz)))
-    return replace(plan, arch=arch, parts=tuple(parts))
-
-
 def what_if(run: Run, arch: Accelerator) -> WhatIf:
     """Simulate a run again, with the same mappings and schedule, and twice of each resource, one at a time."""
-    schedule = SCHEDULES[run.times.network is None]
 
     def gains() -> Iterator[Gain]:
         for name, change in resources(arch).items():
-            slots = timetable(tuple(_again(plan, change) for plan in run.plans), change(arch), schedule).slots
+            plans = tuple(simulated_again(plan, change(plan.arch)) for plan in run.plans)
+            slots = timetable(plans, change(arch), run.schedule).slots
             yield Gain(name, slots[-1].end, tuple(slot.end - slot.start for slot in slots))
 
     before = tuple(slot.end - slot.start for slot in run.times.slots)

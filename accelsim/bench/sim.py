@@ -9,16 +9,14 @@ from dataclasses import dataclass, replace
 from accelsim.arch import Accelerator
 from accelsim.graph import optimise
 from accelsim.lookup import list_archs, load_arch, load_model
-from accelsim.mapper.evaluate import evaluate
 from accelsim.mapping import Loop, Mapping, TileLevel
-from accelsim.pipeline import chosen_plans
-from accelsim.plan import Options, Part
+from accelsim.pipeline import Run, chosen_plans, run
+from accelsim.plan import Options, simulated_again
 from accelsim.problem import gemm_problem
 from accelsim.schedule import timetable
 from accelsim.sim import oracle, recurrence
 from accelsim.sim.build import build_stream
 from accelsim.sim.stream import Outcome, Stream
-from accelsim.sim.vector import vector_stream
 
 NETWORKS = ("mobilenet_v2", "resnet50")
 TILES = (10, 32, 100, 316, 1000)  # tile steps are their squares
@@ -63,38 +61,27 @@ def tile_steps(side: int, engine: recurrence.Engine | None) -> SimRow:
     arch = load_arch("edge_os_32x32")[0]
     mapping = tiled_gemm(arch, side)
 
-    def run(stream: Stream) -> Outcome:
-        slow = engine is None
-        return (
-            oracle.run(stream, arch.dram, arch.clock_hz)
-            if slow
-            else recurrence.run(stream, arch.dram, arch.clock_hz, engine)
-        )
+    def timed(stream: Stream) -> Outcome:
+        if engine is None:
+            return oracle.run(stream, arch.dram, arch.clock_hz)
+        return recurrence.run(stream, arch.dram, arch.clock_hz, engine)
 
     def work() -> SimRow:
-        outcome = run(build_stream(mapping, arch).stream)
+        outcome = timed(build_stream(mapping, arch).stream)
         return SimRow("matrix product in tiles", engine or "simpy", side * side, outcome.makespan, 0)
 
     return _spent(work)
 
 
-def _again(part: Part, arch: Accelerator) -> Part:
-    if part.mapped is not None:
-        mapped = evaluate(part.mapped.mapping, arch, part.post_ops)
-        return replace(part, stream=mapped.simulated.stream, outcome=mapped.outcome, mapped=mapped)
-    assert part.job is not None
-    stream = vector_stream(part.job, arch)
-    return replace(part, stream=stream, outcome=recurrence.run(stream, arch.dram, arch.clock_hz))
-
-
 def network(model: str, name: str) -> SimRow:
     """A network simulated end to end, its mappings known: counts, streams, energies, the network's stream."""
     arch = load_arch(name)[0]
-    plans = chosen_plans(optimise(load_model(model)[0]), arch, Options(), {})
+    runs: list[Run] = []
+    run(arch, load_model(model)[0], on_run=runs.append)
 
     def work() -> SimRow:
-        again = tuple(replace(p, parts=tuple(_again(part, p.arch) for part in p.parts)) for p in plans)
-        table = timetable(again, arch, "network")
+        again = tuple(simulated_again(plan, plan.arch) for plan in runs[0].plans)
+        table = timetable(again, arch, runs[0].schedule)
         segments = sum(len(part.stream.work) for plan in again for part in plan.parts)
         engine = "compiled" if table.network is not None else "python"
         return SimRow(f"{model} on {name}", engine, segments, table.slots[-1].end, 0)

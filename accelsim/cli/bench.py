@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
 from accelsim.cli.shared import Bar, Json, app, print_json, print_table, say, wants_json
 from accelsim.errors import InputError, nearest
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 BENCHES = ("mapper", "sim")
 
@@ -38,19 +42,28 @@ def bench(
         say(f"written to {out}")
 
 
-def _sim(networks: bool, as_json: bool) -> str:
-    from dataclasses import asdict
+Row = TypeVar("Row", bound="DataclassInstance")
 
-    from accelsim.bench import sim
+
+def _measured(cases: Iterable[Row], label: Callable[[Row], str], as_json: bool) -> list[Row]:
+    """All rows, with progress while they are measured; printed as JSON if asked."""
+    from dataclasses import asdict
 
     rows = []
     with Bar("compiling", 1) as bar:
-        for row in sim.cases(networks):
+        for row in cases:
             rows.append(row)
-            bar.step(f"{row.case}, {row.engine}")
+            bar.step(label(row))
     if as_json:
         print_json({"rows": [asdict(row) for row in rows]})
-    else:
+    return rows
+
+
+def _sim(networks: bool, as_json: bool) -> str:
+    from accelsim.bench import sim
+
+    rows = _measured(sim.cases(networks), lambda row: f"{row.case}, {row.engine}", as_json)
+    if not as_json:
         columns = [("case", False), ("engine", False), ("tile steps", True), ("cycles", True), ("CPU s", True),
                    ("why", False)]  # fmt: skip
         table = [[r.case, r.engine, f"{r.tiles:,}", f"{r.makespan:,}", f"{r.cpu_s:.3f}", r.note] for r in rows]
@@ -59,24 +72,16 @@ def _sim(networks: bool, as_json: bool) -> str:
 
 
 def _mapper(networks: bool, as_json: bool) -> str:
-    from dataclasses import asdict
-
     from accelsim.bench import mapper
 
-    rows = []
-    with Bar("compiling", 1) as bar:
-        for row in mapper.cases(networks):
-            rows.append(row)
-            bar.step(f"{row.case} on {row.machine}")
-    if as_json:
-        print_json({"rows": [asdict(row) for row in rows]})
-        return mapper.markdown(rows)
-    columns = [("case", False), ("machine", False), ("objective", False), ("CPU s", True), ("cycles", True),
-               ("energy uJ", True), ("largest gap", True), ("why", False)]  # fmt: skip
-    table = [
-        [r.case, r.machine, r.objective, f"{r.cpu_s:.2f}", f"{r.cycles:,}", f"{r.energy_pj / 1e6:,.1f}",
-         f"{100 * r.gap:.2f} %", r.note]
-        for r in rows
-    ]  # fmt: skip
-    print_table("Mapper", columns, table)
+    rows = _measured(mapper.cases(networks), lambda row: f"{row.case} on {row.machine}", as_json)
+    if not as_json:
+        columns = [("case", False), ("machine", False), ("objective", False), ("CPU s", True), ("cycles", True),
+                   ("energy uJ", True), ("largest gap", True), ("why", False)]  # fmt: skip
+        table = [
+            [r.case, r.machine, r.objective, f"{r.cpu_s:.2f}", f"{r.cycles:,}", f"{r.energy_pj / 1e6:,.1f}",
+             f"{100 * r.gap:.2f} %", r.note]
+            for r in rows
+        ]  # fmt: skip
+        print_table("Mapper", columns, table)
     return mapper.markdown(rows)

@@ -13,6 +13,7 @@ from accelsim import units
 from accelsim.errors import InputError, nearest
 from accelsim.formats.yaml_text import Path, parse, place, refuse
 from accelsim.mapper.objective import OBJECTIVES
+from accelsim.sim.timetable import SCHEDULES
 from accelsim.space.expression import Expression, read
 from accelsim.space.quantity import Scalar
 from accelsim.space.ranges import interval, multiplied, spaced, stepped
@@ -20,6 +21,7 @@ from accelsim.space.spec import (
     DEFAULT_GOALS,
     DEFAULT_POINTS,
     DEFAULT_POPULATION,
+    POINT_KEYS,
     Base,
     Budgets,
     Choice,
@@ -57,6 +59,7 @@ class BasisModel(_Model):
     batch: Annotated[int, Field(ge=1)] = 1
     objective: str = "edp"
     energy: str = ""
+    schedule: str = SCHEDULES[0]
 
 
 class RangeModel(_Model):
@@ -216,7 +219,7 @@ class _Reader:
         for key, path in self.keys.items():
             line, column = place(self.document, path)
             found.append((key, f"{self.source}:{line}:{column}: {path[0]}: {key}"))
-        for key in ("arch", "model", "batch", "objective", "energy"):
+        for key in POINT_KEYS:
             if key not in self.keys:
                 line, column = place(self.document, ("base", key))
                 found.append((key, f"{self.source}:{line}:{column}: base: {key}"))
@@ -232,7 +235,9 @@ class _Reader:
         base = self.model.base
         if base.objective not in OBJECTIVES:
             self.wrong.append((("base", "objective"), f"{base.objective!r}; {nearest(base.objective, OBJECTIVES)}"))
-        return Base(base.arch, base.model, base.batch, base.objective, base.energy)
+        if base.schedule not in SCHEDULES:
+            self.wrong.append((("base", "schedule"), f"{base.schedule!r}; {nearest(base.schedule, SCHEDULES)}"))
+        return Base(base.arch, base.model, base.batch, base.objective, base.energy, base.schedule)
 
     def _search(self) -> Search:
         search = self.model.search

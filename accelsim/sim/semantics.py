@@ -20,7 +20,10 @@ Actors: one DRAM channel fed by one DMA queue, and the array. Time is in integer
    over (its drain overlaps the next stream), or, for a segment that keeps `apart`, at the end of the segment before.
 5. A wait is charged to the transfer that completes last; ties go to the transfer first in channel order. Waits of the
    load phase and of the stream are charged apart. What remains after the last segment is `final_drain`.
-6. The stream ends when all segments have ended and the last store's data are in DRAM.
+6. A whole network is one stream too: work items one behind another, each `apart` from the one before, with the ready
+   and needed-by segments that `sim.network` gives their first loads and last stores. Transfers of one readiness keep
+   the order of their work items, and a load after a store of the same words finds them.
+7. The stream ends when all segments have ended and the last store's data are in DRAM.
 
 Worked example. Latency 2, two loads of 5 cycles, both ready at -1, needed by segments 0 and 1 of 4 stream cycles:
 load 0 holds the channel 0-5, usable at 7; load 1 5-10, usable at 12. Segment 0 runs 7-11 after a wait of 7 cycles;

@@ -10,6 +10,9 @@ import numpy as np
 from accelsim.sim.network import Network, PartTime, Piece
 from accelsim.sim.stream import READY, Ints, Outcome, Stream
 
+SCHEDULES = ("network", "layerwise")
+"""How layers follow each other: as one stream with activations on chip, or one after another through DRAM."""
+
 
 @dataclass(frozen=True)
 class Slot:

@@ -8,7 +8,7 @@ from typing import Literal
 from accelsim.space.quantity import Scalar
 from accelsim.space.types import Goal, Mode, Space
 
-POINT_KEYS = ("arch", "model", "batch", "objective", "energy")
+POINT_KEYS = ("arch", "model", "batch", "objective", "energy", "schedule")
 """Keys that choose something else than a field of the machine."""
 DEFAULT_GOALS = (Goal("totals.energy_pj"), Goal("totals.seconds"))
 DEFAULT_POINTS, DEFAULT_POPULATION = 100, 8
@@ -27,6 +27,7 @@ class Base:
     batch: int = 1
     objective: str = "edp"
     energy: str = ""
+    schedule: str = "network"
 
 
 @dataclass(frozen=True)

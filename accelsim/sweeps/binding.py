@@ -17,6 +17,7 @@ from accelsim.formats.yaml_text import Path as Keys
 from accelsim.formats.yaml_text import parse
 from accelsim.lookup import find_arch, load_energy_model, load_model
 from accelsim.mapper.objective import OBJECTIVES, Objective
+from accelsim.sim.timetable import SCHEDULES
 from accelsim.space.quantity import Scalar
 from accelsim.space.spec import POINT_KEYS, SweepSpec, Value
 from accelsim.space.types import Derived
@@ -126,13 +127,11 @@ class Binder:
         Raises:
             InputError: nothing that exists, with the nearest valid name.
         """
-        if key in POINT_KEYS or self.spec.choice(key) is not None:
+        if self.spec.choice(key) is not None:
             return key
         try:
-            return arch_paths.resolve(document, key)
+            return self._field(key, document)
         except InputError as error:
-            if key.isidentifier() and key in self._read:
-                return key
             close = arch_paths.hint(document, key, [*POINT_KEYS, *(c.name for c in self.spec.choices)])
             raise InputError(f"{self.spec.place(key)}: {str(error).partition(';')[0]}; {close}") from None
 
@@ -186,7 +185,7 @@ class Binder:
         model, digest = self._model(options)
         setting = Setting(
             machines, model, digest, int(options["batch"]), self._objective(options["objective"]), self.figures,
-            self.spec.keep_layers, self.spec.effort,
+            self.spec.keep_layers, self.spec.effort, self._schedule(options["schedule"], len(machines)),
         )  # fmt: skip
         return Bound(shown, setting, setting.key(self.version))
 
@@ -223,7 +222,7 @@ class Binder:
         base, spec = self.spec.base, self.spec
         options: dict[str, Scalar] = {
             "model": base.model, "batch": base.batch, "objective": base.objective, "energy": base.energy,
-            "arch": base.arch,
+            "arch": base.arch, "schedule": base.schedule,
         }  # fmt: skip
         changes = self._changes(params, chosen)
         for key, value, _ in changes:
@@ -264,14 +263,25 @@ class Binder:
 
     def _inner(self, key: str, document: dict[str, Any], owner: str) -> Target:
         """What a change of a variant sets."""
+        try:
+            return self._field(key, document)
+        except InputError as error:
+            raise InputError(f"{self.spec.place(owner)}: {error}") from None
+
+    def _field(self, key: str, document: dict[str, Any]) -> Target:
+        """A key of a point, a field of the machine, or a name that expressions read.
+
+        Raises:
+            InputError: none of these.
+        """
         if key in POINT_KEYS:
             return key
         try:
             return arch_paths.resolve(document, key)
-        except InputError as error:
+        except InputError:
             if key.isidentifier() and key in self._read:
                 return key
-            raise InputError(f"{self.spec.place(owner)}: {error}") from None
+            raise
 
     def _one(
         self, params: Params, chosen: Mapping[str, str]
@@ -322,6 +332,14 @@ class Binder:
                 key = "batch" if str(error).startswith("batch") else "model"
                 raise InputError(f"{self.spec.place(key)}: {error}") from None
         return model, self._digests[model, batch]
+
+    def _schedule(self, given: Scalar, machines: int) -> str:
+        place = self.spec.place("schedule")
+        if given not in SCHEDULES:
+            raise InputError(f"{place}: {given!r}; {nearest(str(given), SCHEDULES)}")
+        if machines > 1 and given != "layerwise":
+            raise InputError(f"{place}: {given!r}, expected 'layerwise' with best_of, which picks by layer")
+        return str(given)
 
     def _objective(self, given: Scalar) -> Objective:
         for name in OBJECTIVES:

@@ -20,6 +20,7 @@ from accelsim.mapper.objective import Objective, objective_cost
 from accelsim.pipeline import run
 from accelsim.plan import KeptCache, Options
 from accelsim.report import LayerResult, RunReport, totals_of
+from accelsim.sim.timetable import SCHEDULES
 from accelsim.space.spec import Effort
 from accelsim.sweeps.figures import derived, dig, kept_totals
 from accelsim.sweeps.mappings import SweepMappings
@@ -46,12 +47,13 @@ class Setting:
     figures: tuple[str, ...] = ()
     keep_layers: bool = False
     effort: Effort = "full"
+    schedule: str = SCHEDULES[0]
 
     def key(self, version: str) -> str:
         """Content hash: equal for points that would give the same results."""
         name = self.model.replace("\\", "/").rsplit("/", 1)[-1]
         content = [SCHEMA, version, canonical(self.machines), name, self.digest, self.batch, self.objective,
-                   sorted(self.figures), self.keep_layers, self.effort]  # fmt: skip
+                   sorted(self.figures), self.keep_layers, self.effort, self.schedule]  # fmt: skip
         return sha256(dumps(content, sort_keys=True).encode()).hexdigest()[:32]
 
 
@@ -103,13 +105,13 @@ class Runner:
         return self._networks[model, batch]
 
     def report(self, setting: Setting) -> RunReport:
-        """The report of a point, layer by layer: what a machine does to each layer, whatever its buffers keep between.
+        """The report of a point.
 
         Raises:
             MappingError: no machine of the setting can run it.
         """
         graph, rows = self.network(setting.model, setting.batch)
-        options = Options(setting.objective, schedule="layerwise")
+        options = Options(setting.objective, schedule=setting.schedule)
         if (setting.machines, setting.effort) != self._of:
             self._cache = KeptCache(self.mappings(setting.effort))
             self._of = (setting.machines, setting.effort)

@@ -27,10 +27,9 @@ def test_tables_hold_the_points_of_their_sweeps(root: Path, name: str) -> None:
     assert all((folder / f"{plot.name}.{kind}").is_file() for plot in spec.plots for kind in ("png", "svg"))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", SMALL)
 def test_small_points_come_out_the_same(root: Path, tmp_path: Path, name: str) -> None:
-    """Tables are as old as the mapper that made them; `accelsim sweep` writes them anew (15 CPU minutes)."""
+    """`accelsim sweep` writes the tables anew (15 CPU minutes, reports/sweeps/README.md)."""
     folder = root / "reports" / "sweeps"
     spec, table = read_sweep(str(folder / f"{name}.yaml")), pd.read_csv(folder / f"{name}.csv")
     points = list(draw(spec))

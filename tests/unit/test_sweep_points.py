@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import accelsim
 from accelsim.errors import InputError
 from accelsim.formats import arch_paths
 from accelsim.formats.mapping_cache import MappingCache
@@ -23,6 +24,7 @@ from accelsim.sweeps.mappings import SweepMappings, reduced
 from accelsim.sweeps.work import Runner, Setting, Task
 
 HEAD = "name: s\nbase: {arch: edge_os_32x32, model: mlp}\n"
+APART = HEAD.replace("mlp}", "mlp, schedule: layerwise}")
 
 
 def bound(text: str, number: int = 0, head: str = HEAD) -> Bound:
@@ -53,6 +55,15 @@ def test_network_batch_precision_objective_energy_and_machine_are_parameters() -
     assert (p.weight_bits, p.input_bits, p.output_bits, p.psum_bits) == (4, 4, 4, 16)
 
 
+def test_a_point_is_a_run_under_its_schedule(tmp_path: Path) -> None:
+    runner = Runner(MappingCache(tmp_path))
+    settings = [setting("grid: {schedule: [network, layerwise]}", number) for number in range(2)]
+    assert settings[0].key("v") != settings[1].key("v") and setting("") == settings[0]
+    for found in settings:
+        alone = accelsim.run("edge_os_32x32", "mlp", schedule=found.schedule)
+        assert runner.report(found).totals == alone.totals
+
+
 def test_derived_values_follow_what_they_read_whatever_their_order() -> None:
     text = "grid: {rows: [12]}\nderived: {vector.lanes: array.cols, glb: 4 * rows KiB, array.cols: scale * 2, "
     text += "scale: rows // 4}"
@@ -78,10 +89,16 @@ def test_best_of_takes_the_best_machine_for_each_layer(tmp_path: Path) -> None:
         "variants: {shape: {a: {rows: 4, cols: 64}, b: {rows: 64, cols: 4}, free: {best_of: [a, b]}}}"
     )
     runner = Runner(MappingCache(tmp_path))
-    reports = [runner.report(setting(text, number)) for number in range(3)]
+    reports = [runner.report(setting(text, number, APART)) for number in range(3)]
     layers = [[layer.cycles * layer.total_energy_fj for layer in report.results] for report in reports]
     assert layers[2] == [min(pair) for pair in zip(*layers[:2], strict=True)]
     assert reports[2].totals.cycles == sum(layer.cycles for layer in reports[2].results)
+
+
+def test_the_best_of_machines_is_taken_layer_by_layer() -> None:
+    text = "variants: {shape: {a: {rows: 4, cols: 64}, b: {rows: 64, cols: 4}, free: {best_of: [a, b]}}}"
+    with pytest.raises(InputError, match="base: schedule: 'network', expected 'layerwise' with best_of"):
+        setting(text, 2)
 
 
 @pytest.mark.parametrize(
@@ -101,6 +118,7 @@ def test_best_of_takes_the_best_machine_for_each_layer(tmp_path: Path) -> None:
         ("grid: {rows: [8], array.rows: [4]}", r"array.rows is set by rows and by array.rows"),
         ("grid: {model: [mpl]}", r"s.yaml:3:8: grid: model: no model 'mpl'; did you mean 'mlp'"),
         ("grid: {arch: [eyeris]}", r"arch: no machine 'eyeris'; did you mean 'eyeriss'"),
+        ("grid: {schedule: [layer]}", r"grid: schedule: 'layer'; .*'layerwise'"),
         ("grid: {batch: [0]}", r"grid: batch: batch 0, expected a whole number of at least 1"),
         ("grid: {batch: ['1']}", r"grid: batch: '1', expected a whole number"),
         ("grid: {objective: [speed]}", r"grid: objective: 'speed'; valid names: edp, energy, latency"),
@@ -217,8 +235,8 @@ def test_what_no_mapping_depends_on_is_not_in_its_key(tmp_path: Path) -> None:
 
 def test_quick_effort_is_within_what_it_says_and_kept_apart(tmp_path: Path) -> None:
     runner = Runner(MappingCache(tmp_path))
-    full = runner.report(setting("effort: full"))
-    quick = runner.report(setting("effort: quick"))
+    full = runner.report(setting("effort: full", head=APART))
+    quick = runner.report(setting("effort: quick", head=APART))
     assert runner.mappings("quick").searched == 3
     assert quick.totals.total_energy_fj <= 1.02 * full.totals.total_energy_fj
     assert quick.totals.cycles <= 1.02 * full.totals.cycles
