@@ -169,8 +169,11 @@ def fmt_span(energy_fj: float, low_fj: float, high_fj: float) -> str:
 
     >>> fmt_span(11_100_000_000_000, 6_200_000_000_000, 19_400_000_000_000)
     '11.1 mJ (6.2 to 19.4)'
+    >>> fmt_span(982_000_000_000, 614_000_000_000, 1_934_000_000_000)
+    '982 uJ (614 to 1,930)'
     """
     if not energy_fj:
         return fmt_energy(energy_fj)
     scale = 1e-15 / 10.0 ** _prefix(energy_fj * 1e-15)[0]
-    return f"{fmt_energy(energy_fj)} ({low_fj * scale:.3g} to {high_fj * scale:.3g})"
+    low, high = (f"{float(f'{end * scale:.3g}'):,g}" for end in (low_fj, high_fj))
+    return f"{fmt_energy(energy_fj)} ({low} to {high})"

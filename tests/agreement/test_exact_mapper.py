@@ -33,6 +33,7 @@ from tests.agreement.exact_cases import (
     GOALS,
     MACHINES,
     costs,
+    edge_case,
     enumerated,
     every_mapping,
     random_problem,
@@ -73,6 +74,42 @@ def test_search_equals_enumeration() -> None:
     assert sum(agree(seed, 200) for seed in range(16)) >= 16
 
 
+def agree_on_edges(seed: int, most: int) -> int:
+    """Compare search and enumeration on a case with remainders; whether it was small enough."""
+    problem, arch = edge_case(Random(seed))
+    best = enumerated(problem, arch, most)
+    if best is None:
+        return 0
+    assert {goal: least(problem, arch, goal) for goal in GOALS} == {goal: best.get(goal) for goal in GOALS}, seed
+    return 1
+
+
+def test_search_equals_enumeration_where_pes_idle_at_an_edge() -> None:
+    assert sum(agree_on_edges(seed, 150) for seed in range(60)) >= 15
+
+
+@pytest.mark.slow
+def test_search_equals_enumeration_of_many_edges() -> None:
+    assert sum(agree_on_edges(1000 + seed, 900) for seed in range(800)) >= 400
+
+
+@pytest.mark.parametrize("resident", [{"Inputs"}, {"Outputs"}, {"Inputs", "Outputs"}, {"Inputs", "Weights", "Outputs"}])
+def test_search_equals_enumeration_with_resident_operands(resident: set[str]) -> None:
+    """Operands that never cross the DRAM link, in rooms that hold the rest only."""
+    compared = 0
+    for seed in range(14):
+        problem = random_problem(Random(seed))
+        for name, make in MACHINES.items():
+            arch = make(Random(seed).choice(CAPACITIES))
+            stay = frozenset(resident) if name == "os" else frozenset(resident - {"Weights"})
+            best = enumerated(problem, arch, 120, stay)
+            if best is not None:
+                found = {goal: least(problem, arch, goal, resident=stay) for goal in GOALS}
+                assert found == {goal: best.get(goal) for goal in GOALS}, (seed, name)
+                compared += 1
+    assert compared >= 12
+
+
 @pytest.mark.slow
 def test_search_equals_enumeration_of_five_hundred_problems_and_four_machines() -> None:
     compared = seed = 0
@@ -89,9 +126,12 @@ def test_every_mapping_kept_costs_what_the_other_readings_say(dataflow: str, dat
     changes = {} if data.draw(st.booleans()) else {"halo_reuse": False, "psum_first_visit": "read"}
     arch = machine(dataflow, 3, 3, **changes)
     imperfect = data.draw(st.booleans())
-    found = Search(Request(problem, arch, data.draw(st.sampled_from(GOALS)), 2, imperfect=imperfect)).run()
+    kept = ["Inputs", "Outputs"] + (["Weights"] if dataflow in ("os", "is") else [])
+    resident = data.draw(st.frozensets(st.sampled_from(kept)))
+    goal = data.draw(st.sampled_from(GOALS))
+    found = Search(Request(problem, arch, goal, 2, imperfect=imperfect, resident=resident)).run()
     for candidate in found.best[:6]:
-        assert problems_with(candidate.mapping, arch) == []
+        assert problems_with(candidate.mapping, arch) == [] and candidate.mapping.resident == resident
         counts = count(candidate.mapping, arch, rules_of(arch))
         assert candidate.cycles == latency_bound(candidate.mapping, arch, counts, 2)
         simulated = evaluate(candidate.mapping, arch, 2)
