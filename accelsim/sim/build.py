@@ -231,6 +231,29 @@ def _next_visit(names: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.i
     return following, before
 
 
+@dataclass(frozen=True, eq=False)
+class PassTimes:
+    """Cycles of every pass: stationary load, stream held up by ports and vector unit, drain, and the stream's useful
+    part; with `overlap` a load may begin during the stream before."""
+
+    load: Ints
+    stream: Ints
+    drain: Ints
+    ideal: Ints
+    overlap: bool
+
+
+def pass_times(passes: Passes, flows: list[LinkFlow], arch: Accelerator, post_ops: int) -> PassTimes:
+    """Times of passes; the vector unit does `post_ops` operations on every finished word."""
+    on_array = passes.mapping.problem.op == "mac"
+    overlap = on_array and arch.array.loads_ahead
+    load, stream, drain, ideal = _array_times(passes, flows, arch) if on_array else _vector_times(passes, arch)
+    load, ports = _port_cycles(flows, arch, load, overlap)
+    if post_ops and on_array:
+        ports = np.maximum(ports, _ceil(_flow(flows, "Outputs", "PE").up_final * post_ops, arch.vector.lanes))
+    return PassTimes(load, np.maximum(stream, ports), drain, ideal, overlap)
+
+
 def build_stream(
     mapping: Mapping, arch: Accelerator, rules: Rules | None = None, post_ops: int = 0, group: bool = True,
     zeros: Zeros = DENSE,
@@ -242,13 +265,8 @@ def build_stream(
     """
     rules = rules_of(arch) if rules is None else rules
     passes, flows = link_flows(mapping, arch, rules, Factors())
-    on_array = mapping.problem.op == "mac"
-    overlap = on_array and arch.array.loads_ahead
-    load, stream, drain, ideal = _array_times(passes, flows, arch) if on_array else _vector_times(passes, arch)
-    load, ports = _port_cycles(flows, arch, load, overlap)
-    if post_ops and on_array:
-        ports = np.maximum(ports, _ceil(_flow(flows, "Outputs", "PE").up_final * post_ops, arch.vector.lanes))
-    stretched = np.maximum(stream, ports)
+    times = pass_times(passes, flows, arch, post_ops)
+    load, stretched, drain, ideal, overlap = times.load, times.stream, times.drain, times.ideal, times.overlap
     fed = [flow for flow in flows if flow.point.parent == "DRAM"]
     edges = np.logical_or.reduce([flow.changed for flow in fed]) if group else np.ones(passes.count, np.bool_)
     heads = np.flatnonzero(edges)

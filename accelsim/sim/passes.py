@@ -6,7 +6,8 @@ totals. Arrays are indexed by pass.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,12 +22,50 @@ DENSE_KEYS = 4  # a table of keys may be this much longer than the list of passe
 
 
 @dataclass(frozen=True)
+class Picked:
+    """What picked passes know of the others.
+
+    Attributes:
+        prior, after: tile numbers of the passes before and after each, per dim.
+        digits, digits_after: index of every loop outside a pass, and in the pass after: (passes, loops).
+        trips: of the loops.
+        loops: the loops, outer to inner, as places among those of the mapping.
+    """
+
+    prior: dict[str, Ints]
+    after: dict[str, Ints]
+    digits: Ints
+    digits_after: Ints
+    trips: Ints
+    loops: tuple[int, ...]
+
+    @property
+    def initial(self) -> NDArray[np.bool_]:
+        """The very first pass of all."""
+        found: NDArray[np.bool_] = (self.digits == 0).all(axis=1)
+        return found
+
+    @property
+    def last(self) -> NDArray[np.bool_]:
+        """The very last pass of all."""
+        found: NDArray[np.bool_] = (self.digits == self.trips - 1).all(axis=1)
+        return found
+
+    def ends(self, named: Sequence[int]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """Passes at which all loops but the `named` ones (places) are at their first, and at their last index."""
+        free = np.array([place not in named for place in self.loops], np.bool_)
+        first = (self.digits[:, free] == 0).all(axis=1)
+        return first, (self.digits[:, free] == self.trips[free] - 1).all(axis=1)
+
+
+@dataclass(frozen=True)
 class Passes:
-    """All passes of a mapping: where each dim stands, as a running number of its pass tiles.
+    """Passes of a mapping: where each dim stands, as a running number of its pass tiles.
 
     Attributes:
         number: per dim with more than one pass tile, which of them each pass works on: (passes,).
         position: loops outside a pass.
+        picked: these are not all passes in program order, but some, with what is known of their neighbours.
 
     Whatever a pass does with one dim is a small table over the dim's tiles (`grid`), looked up by `of`.
     """
@@ -35,6 +74,27 @@ class Passes:
     count: int
     number: dict[str, Ints]
     position: int
+    picked: Picked | None = None
+
+    def prior(self, dim: str, where: NDArray[np.intp], table: Ints) -> Ints:
+        """A table over the dim's tiles at the passes before those at `where`; the very first is its own predecessor."""
+        if self.picked is not None:
+            found: Ints = table[self.picked.prior[dim][where]]
+            return found
+        found = table[self.number[dim][np.maximum(0, where - 1)]]
+        return found
+
+    @property
+    def initial(self) -> NDArray[np.bool_]:
+        """The very first pass of all."""
+        return np.arange(self.count) == 0 if self.picked is None else self.picked.initial
+
+    @property
+    def following(self) -> Passes:
+        """Of picked passes, those after each (the very last one stands for itself)."""
+        assert self.picked is not None
+        moved = replace(self.picked, prior=self.number, digits=self.picked.digits_after)
+        return replace(self, number=self.picked.after, picked=moved)
 
     def grid(self, dim: str) -> Ints:
         """Starts of the dim's pass tiles: (tiles,)."""
@@ -156,9 +216,11 @@ def _combined(passes: Passes, columns: list[_Column]) -> tuple[list[tuple[int, .
         values, classes = np.unique(column.table, return_inverse=True)
         if values.size == 1:
             continue
-        codes = classes.reshape(-1)[passes.number[column.dim]]
+        codes = classes.reshape(-1)
         if column.before:
-            codes = np.concatenate([codes[:1], codes[:-1]])
+            codes = passes.prior(column.dim, np.arange(passes.count), codes)
+        else:
+            codes = codes[passes.number[column.dim]]
         if span * values.size >= 1 << 62:
             _, keys = np.unique(keys, return_inverse=True)
             keys, span = keys.reshape(-1), passes.count
@@ -167,14 +229,15 @@ def _combined(passes: Passes, columns: list[_Column]) -> tuple[list[tuple[int, .
         where, inverse = unique_dense(keys, span)
     else:
         _, where, inverse = np.unique(keys, return_index=True, return_inverse=True)
-    rows = []
-    for place in where.tolist():
-        row = []
-        for column in columns:
-            at = max(0, place - 1) if column.before else place
-            row.append(int(column.table[passes.number[column.dim][at] if column.dim in passes.number else 0]))
-        rows.append(tuple(row))
-    return rows, inverse.reshape(-1)
+    found = []
+    for column in columns:
+        if column.dim not in passes.number:
+            found.append([int(column.table[0])] * where.size)
+        elif column.before:
+            found.append(passes.prior(column.dim, where, column.table).tolist())
+        else:
+            found.append(column.table[passes.number[column.dim][where]].tolist())
+    return list(zip(*found, strict=True)) if found else [()] * where.size, inverse.reshape(-1)
 
 
 def _transition(passes: Passes, nest: AxisNest, position: int) -> tuple[Ints, Ints]:
@@ -189,7 +252,8 @@ def _transition(passes: Passes, nest: AxisNest, position: int) -> tuple[Ints, In
     rows, which = _combined(passes, [*new, *old])
     table = np.array([nest.cell(row[: len(new)], row[len(new) :]) for row in rows], dtype=np.int64)
     entering, kept = table[which, 0], table[which, 1]
-    entering[0], kept[0] = nest.cell(tuple(int(column.table[0]) for column in new), None)
+    most, none = nest.cell(tuple(int(column.table[0]) for column in new), None)
+    entering[passes.initial], kept[passes.initial] = most, none
     return entering, kept
 
 
@@ -243,7 +307,7 @@ def _arrivals(
         words = _product([_all_steps(passes, nest, factors) for nest in nests], passes.count)
         return words, entering, np.zeros_like(words)
     kept = _product([two for _, two in pairs], passes.count)
-    kept[0] = 0
+    kept[passes.initial] = 0
     first = entering - kept
     words = first.copy()
     for depth in range(passes.position, point.position):
@@ -262,12 +326,11 @@ def _visited(passes: Passes, operand: Operand, position: int) -> list[_Column]:
 
 def _changes(passes: Passes, columns: list[_Column]) -> NDArray[np.bool_]:
     """Passes at which some column differs from the pass before, and the first one."""
-    changed = np.zeros(passes.count, np.bool_)
-    changed[0] = True
+    changed = passes.initial.copy()
+    every = np.arange(passes.count)
     for column in columns:
         if column.table[0] != column.table[-1]:
-            values = passes.of(column.dim, column.table)
-            changed[1:] |= values[1:] != values[:-1]
+            changed |= passes.of(column.dim, column.table) != passes.prior(column.dim, every, column.table)
     return changed
 
 
@@ -290,14 +353,36 @@ def link_flow(passes: Passes, operand: Operand, point: Point, rules: Rules, fact
         return LinkFlow(operand, point, words, zero, zero, changed, tile, first, np.zeros(0, np.intp))
     mapping = passes.mapping
     distinct = _distinct(passes, operand, point.position)
-    _, which = _combined(passes, columns)
-    leaving = words + kept - np.append(kept[1:], 0)
-    final = np.where(_seen_last(which), distinct, 0)
+    which, begins, ends = _visits(passes, columns, operand, point.position)
+    leaving = words + kept - _kept_after(passes, operand, point, rules, factors, kept)
+    final = np.where(ends, distinct, 0)
     if point.memory == "PE" and rules.psum_first_visit == "read" and mapping.problem.op == "mac":
         down = words
     else:
-        down = words - np.where(_seen_first(which), distinct, 0)
+        down = words - np.where(begins, distinct, 0)
     return LinkFlow(operand, point, down, leaving - final, final * (not resident), changed, tile, first, which)
+
+
+def _kept_after(passes: Passes, operand: Operand, point: Point, rules: Rules, factors: Factors, kept: Ints) -> Ints:
+    """Per pass: words that are still there in the next one."""
+    if passes.picked is None:
+        return np.append(kept[1:], 0)
+    found = _arrivals(passes.following, operand, point, rules, factors)[2]
+    found[passes.picked.last] = 0
+    return found
+
+
+def _visits(
+    passes: Passes, columns: list[_Column], operand: Operand, position: int
+) -> tuple[NDArray[np.intp], NDArray[np.bool_], NDArray[np.bool_]]:
+    """Per pass: which words the tile is (of all passes), and whether it is the first and the last pass to them."""
+    if passes.picked is None:
+        _, which = _combined(passes, columns)
+        return which, _seen_first(which), _seen_last(which)
+    outside = min(position, passes.position)
+    dims = operand.dims
+    named = [place for place, loop in enumerate(passes.mapping.temporal[:outside]) if loop.dim in dims]
+    return np.zeros(passes.count, np.intp), *passes.picked.ends(named)
 
 
 def _distinct(passes: Passes, operand: Operand, position: int) -> Ints:
@@ -325,11 +410,15 @@ def _seen_last(which: NDArray[np.intp]) -> NDArray[np.bool_]:
 
 
 def link_flows(mapping: Mapping, arch: Accelerator, rules: Rules, factors: Factors) -> tuple[Passes, list[LinkFlow]]:
-    """The passes of a mapping and the flow over every link of every operand, operands in problem order."""
+    """All passes of a mapping and the flow over every link of every operand, operands in problem order."""
     passes = enumerate_passes(mapping)
-    flows = [
+    return passes, flows_of(passes, arch, rules, factors)
+
+
+def flows_of(passes: Passes, arch: Accelerator, rules: Rules, factors: Factors) -> list[LinkFlow]:
+    """The flow over every link of every operand in these passes, operands in problem order."""
+    return [
         link_flow(passes, operand, point, rules, factors)
-        for operand in mapping.problem.operands
-        for point in points(mapping, arch, operand)
+        for operand in passes.mapping.problem.operands
+        for point in points(passes.mapping, arch, operand)
     ]
-    return passes, flows

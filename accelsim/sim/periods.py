@@ -1,0 +1,255 @@
+"""The engine for nests: the semantic of `sim.semantics` segment by segment, with jumps over whole periods.
+
+At every boundary of a loop the state that the future depends on is compared with the one an iteration before: how far
+ahead of the last end the loader, the stream slot, the channel and every transfer on its way are. If both iterations, and
+the tiles that the channel looks ahead to, are alike, the same state means the same future: all further alike iterations
+take the same cycles, and are jumped over.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from accelsim.jit import compiled
+from accelsim.sim.nest import SegmentNest
+from accelsim.sim.stream import CAUSES, Ints
+from accelsim.timing.bound import dram_cycles
+
+Array = Any
+END, LAST, STREAMED, FREE, LATEST, BUSY, SEQ = range(7)  # of `now`: cycles, and transfers served so far
+COUNTS = 7  # from here on in `now`: stall cycles by cause
+NEVER = -(1 << 60)
+OPERAND, DEPTH, GATES, LOOPS, EACH, VISITS = range(6)  # of a row of `fed`: EACH is segments of a visit
+TRIPS, LOW, HIGH, PICKS = range(4)  # of a row of `loops`
+
+
+@compiled
+def _place(loops: Array, count: int, visit: int) -> int:
+    """Place of a visit, numbered over the first `count` loops, in a table of picked indices."""
+    place, weight = 0, 1
+    for k in range(count - 1, -1, -1):
+        digit = visit % loops[k, TRIPS]
+        visit //= loops[k, TRIPS]
+        if loops[k, HIGH] > loops[k, LOW] and digit > loops[k, LOW]:
+            digit = loops[k, LOW] if digit <= loops[k, HIGH] else digit - (loops[k, HIGH] - loops[k, LOW])
+        place += digit * weight
+        weight *= loops[k, PICKS]
+    return place
+
+
+@compiled
+def _serve(now: Array, kind: int, operand: int, bits: int, since: int, ratio: Array, done: Array) -> None:
+    """One transfer on the channel; when it is over for who waits for it, and its number."""
+    start = max(now[FREE], since)
+    now[FREE] = start + dram_cycles(bits, ratio[0], ratio[1])
+    now[BUSY] += now[FREE] - start
+    now[LATEST] = max(now[LATEST], now[FREE] + ratio[2])
+    done[0] = now[FREE] + ratio[2] if kind else now[FREE]
+    done[1] = now[SEQ]
+    now[SEQ] += 1
+
+
+@compiled
+def _queue(queue: Array, size: int, needed: int, kind: int, row: int, ahead: int, bits: int) -> int:
+    """Add a transfer, if it moves anything; how many there are then."""
+    if bits <= 0:
+        return size
+    queue[size, 0], queue[size, 1], queue[size, 2], queue[size, 3], queue[size, 4] = needed, kind, row, ahead, bits
+    return size + 1
+
+
+@compiled
+def _ready(
+    now: Array,
+    segment: int,
+    segments: int,
+    fed: Array,
+    loops: Array,
+    loads: Array,
+    stores: Array,
+    ratio: Array,
+    done: Array,
+    queue: Array,
+) -> None:
+    """Serve what becomes ready with the end of a segment (-1: the start), in channel order.
+
+    `done[x, kind, j]`: end and number of the load of the j-th visit from the current one, or of the store whose slot
+    that visit takes.
+    """
+    size = 0
+    for x in range(fed.shape[0]):
+        each, depth, visits = fed[x, EACH], fed[x, DEPTH], fed[x, VISITS]
+        if segment < 0:
+            for k in range(min(depth, visits)):
+                size = _queue(queue, size, k * each, 1, x, k, loads[x, _place(loops, fed[x, LOOPS], k)])
+        elif (segment + 1) % each == 0:
+            visit = segment // each
+            needed = min((visit + depth) * each, segments)
+            bits = stores[x, _place(loops, fed[x, LOOPS], visit)]
+            size = _queue(queue, size, needed, 0, x, depth, bits)
+            if visit + depth < visits:
+                bits = loads[x, _place(loops, fed[x, LOOPS], visit + depth)]
+                size = _queue(queue, size, needed, 1, x, depth, bits)
+    for turn in range(size):
+        best = turn
+        for i in range(turn + 1, size):
+            a, b = queue[i], queue[best]
+            if (a[0], a[1], fed[a[2], OPERAND]) < (b[0], b[1], fed[b[2], OPERAND]):
+                best = i
+        for column in range(5):
+            kept = queue[turn, column]
+            queue[turn, column] = queue[best, column]
+            queue[best, column] = kept
+        kind, x, ahead, bits = queue[turn, 1], queue[turn, 2], queue[turn, 3], queue[turn, 4]
+        _serve(now, kind, fed[x, OPERAND], bits, max(0, now[END]), ratio, done[x, kind, ahead])
+
+
+@compiled
+def _wait(fed: Array, done: Array, arriving: Array, gates: int, base: int) -> tuple[int, int]:
+    """When all transfers of the visits that begin here are over, and the cause of the wait."""
+    time, cause, number = base, 0, 0
+    for x in range(fed.shape[0]):
+        if arriving[x] == 0 or fed[x, GATES] != gates:
+            continue
+        for kind in range(2):
+            end, order = done[x, kind, 0, 0], done[x, kind, 0, 1]
+            if end > time or (end == time and end > base and order < number):
+                time, cause, number = end, 3 * kind + fed[x, OPERAND], order
+    return time, cause
+
+
+@compiled
+def _begin_visits(segment: int, fed: Array, done: Array, arriving: Array) -> None:
+    """Which operands begin a visit with this segment; their transfers move up by one place."""
+    for x in range(fed.shape[0]):
+        arriving[x] = int(segment % fed[x, EACH] == 0)
+        if arriving[x] and segment > 0:
+            for kind in range(2):
+                for j in range(fed[x, DEPTH]):
+                    done[x, kind, j] = done[x, kind, j + 1]
+                done[x, kind, fed[x, DEPTH], 0] = NEVER
+
+
+@compiled
+def _segment(now: Array, work: Array, fed: Array, done: Array, arriving: Array, overlap: int) -> None:
+    """Load, stream and drain of a segment."""
+    loader = now[LAST] if overlap else now[END]
+    slot = now[STREAMED] if overlap else now[END]
+    planned = max(loader + work[0], slot)
+    load_start, cause = _wait(fed, done, arriving, 1, loader)
+    ready = max(load_start + work[0], slot)
+    if ready > planned:
+        now[COUNTS + cause] += ready - planned
+    begin, cause = _wait(fed, done, arriving, 0, ready)
+    if begin > ready:
+        now[COUNTS + cause] += begin - ready
+    now[LAST] = begin + work[1]
+    now[STREAMED] = now[LAST] + work[2]
+    now[END] = max(now[END], now[STREAMED] + work[3])
+
+
+@compiled
+def _state(now: Array, fed: Array, done: Array, found: Array) -> None:
+    """What the future depends on, relative to the last end: times that can no longer hold anything up are equal."""
+    end, floor = now[END], min(now[END], now[LAST])
+    found[0], found[1] = now[LAST] - end, now[STREAMED] - end
+    found[2], found[3] = max(now[FREE], end) - end, max(now[LATEST], end) - end
+    at = 4
+    for x in range(fed.shape[0]):
+        for kind in range(2):
+            for j in range(fed[x, DEPTH] + 1):
+                late = done[x, kind, j, 0] > floor
+                found[at] = done[x, kind, j, 0] - end if late else NEVER
+                found[at + 1] = done[x, kind, j, 1] - now[SEQ] if late else 0
+                at += 2
+
+
+@compiled
+def _jump(now: Array, mark: Array, state: Array, done: Array, jump: int) -> None:
+    """So many more iterations like the last one, which began at `mark`."""
+    cycles, numbers = jump * (now[END] - mark[END]), jump * (now[SEQ] - mark[SEQ])
+    for x in range(done.shape[0]):
+        for kind in range(2):
+            for j in range(done.shape[2]):
+                if done[x, kind, j, 0] > NEVER:
+                    done[x, kind, j, 0] += cycles
+                    done[x, kind, j, 1] += numbers
+    for i in range(now.size):
+        now[i] += jump * (now[i] - mark[i])
+    now[FREE], now[LATEST] = now[END] + state[2], now[END] + state[3]
+
+
+@compiled
+def run_nest(
+    loops: Array, work: Array, fed: Array, loads: Array, stores: Array, ratio: Array, overlap: int, now: Array
+) -> int:
+    """Run all segments; `now` holds the final times and sums. Returns the segments that were visited one by one."""
+    depth, count = loops.shape[0], 1
+    for k in range(depth):
+        count *= loops[k, TRIPS]
+    most = 1
+    for x in range(fed.shape[0]):
+        most = max(most, fed[x, DEPTH])
+    done = np.full((fed.shape[0], 2, most + 2, 2), NEVER, np.int64)
+    arriving = np.zeros(fed.shape[0], np.int64)
+    size = 4 + 4 * (most + 2) * fed.shape[0]
+    queue = np.zeros((fed.shape[0] * (most + 2), 5), np.int64)
+    states, seen = np.zeros((depth, size), np.int64), np.full(depth, -1, np.int64)
+    marks, state = np.zeros((depth, now.size), np.int64), np.zeros(size, np.int64)
+    digits, blocks = np.zeros(depth, np.int64), np.ones(depth, np.int64)
+    for k in range(depth - 2, -1, -1):
+        blocks[k] = blocks[k + 1] * loops[k + 1, TRIPS]
+    _ready(now, -1, count, fed, loops, loads, stores, ratio, done, queue)
+    segment, visited = 0, 0
+    while segment < count:
+        _begin_visits(segment, fed, done, arriving)
+        _segment(now, work[_place(loops, depth, segment)], fed, done, arriving, overlap)
+        _ready(now, segment, count, fed, loops, loads, stores, ratio, done, queue)
+        visited += 1
+        segment += 1
+        k = depth - 1
+        while k >= 0 and digits[k] == loops[k, TRIPS] - 1:
+            digits[k] = 0
+            seen[k] = -1
+            k -= 1
+        if k < 0:
+            break
+        digits[k] += 1
+        if digits[k] - 1 < loops[k, LOW] or digits[k] - 1 + most > loops[k, HIGH]:
+            seen[k] = -1
+            continue
+        _state(now, fed, done, state)
+        if seen[k] == digits[k] - 1 and np.array_equal(state, states[k]):
+            jump = loops[k, HIGH] - most - digits[k] + 1
+            if jump > 0:
+                _jump(now, marks[k], state, done, jump)
+                digits[k] += jump
+                segment += jump * blocks[k]
+                seen[k] = -1
+                continue
+        states[k, :] = state
+        marks[k, :] = now
+        seen[k] = digits[k]
+    return visited
+
+
+def compiled_nest(found: SegmentNest, num: int, den: int, latency: int) -> tuple[Ints, int]:
+    """Run a nest: times and sums (END to SEQ, stalls by cause), and how many segments were visited one by one."""
+    ranges = found.nest.ranges[: found.loops]
+    loops = np.array([[r.trips, r.low, r.high, len(r.picked)] for r in ranges], np.int64).reshape(-1, 4)
+    count = found.segments
+    rows = []
+    for f in found.fed:
+        visits = int(np.prod([r.trips for r in ranges[: f.loops]], dtype=np.int64)) if f.loops else 1
+        rows.append([f.operand, f.depth, int(f.gates), f.loops, count // visits, visits])
+    widest = max((f.loads.size for f in found.fed), default=1)
+    loads, stores = np.zeros((len(rows), widest), np.int64), np.zeros((len(rows), widest), np.int64)
+    for x, f in enumerate(found.fed):
+        loads[x, : f.loads.size], stores[x, : f.stores.size] = f.loads, f.stores
+    now = np.zeros(COUNTS + len(CAUSES), np.int64)
+    fed = np.array(rows, np.int64).reshape(-1, 6)
+    ratio = np.array([num, den, latency], np.int64)
+    visited = run_nest(loops, found.work, fed, loads, stores, ratio, int(found.overlap), now)
+    return now, int(visited)
