@@ -10,7 +10,7 @@ from accelsim.errors import CheckFailed
 from accelsim.mapper.search import Mapped
 from accelsim.mapping import LinkCount
 from accelsim.report import LayerResult, Totals, totals_of
-from accelsim.sim.stream import Outcome
+from accelsim.sim.stream import Summary
 from accelsim.timing.scalesim import ScaleRun
 from accelsim.traffic import stored_words
 from accelsim.traffic.bits import link_bits
@@ -61,7 +61,7 @@ def _moved(count: LinkCount) -> int:
 
 
 def check_time(
-    name: str, layer: LayerResult, outcomes: Sequence[Outcome], arch: Accelerator, own_channel: bool
+    name: str, layer: LayerResult, outcomes: Sequence[Summary], arch: Accelerator, own_channel: bool
 ) -> None:
     """Cycles are at least what the PEs and the vector unit need, and the DRAM channel if it serves this layer alone
     meanwhile; their parts add up."""
@@ -93,7 +93,7 @@ def check_time(
     _law(parts == cycles, name, "compute and stalls add up to the cycles", f"{parts} != {cycles}")
 
 
-def check_channel(layers: Sequence[LayerResult], outcome: Outcome, arch: Accelerator) -> None:
+def check_channel(layers: Sequence[LayerResult], outcome: Summary, arch: Accelerator) -> None:
     """The one stream of a network ends with its last layer, carries the traffic of all, and fits the channel."""
     end = max((layer.end_cycle for layer in layers), default=0)
     _law(outcome.makespan == end, "network", "the last layer ends with the stream", f"{outcome.makespan} != {end}")

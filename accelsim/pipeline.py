@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -75,7 +76,7 @@ def _stalls(part: Part, time: PartTime) -> tuple[int, dict[str, int]]:
     """(compute cycles, other cycles by cause): together the cycles of a work item."""
     waits = dict(time.stalls)
     own = time.cycles - sum(waits.values())
-    parts = part.stream.breakdown
+    parts = part.ran.breakdown
     edges = own - parts.compute - parts.port
     causes = {"onchip_port": parts.port, "array_fill_drain": edges, **waits}
     return parts.compute, {cause: cycles for cause, cycles in causes.items() if cycles}
@@ -204,7 +205,7 @@ def _check(plans: tuple[Plan, ...], results: tuple[LayerResult, ...], arch: Acce
         if plan.parts:
             check_time(layer.name, layer, [part.outcome for part in plan.parts], arch, times.outcome is None)
     if times.outcome is not None:
-        check_channel(results, times.outcome, arch)
+        check_channel(results, times.outcome.summary, arch)
 
 
 def _compatible(
@@ -278,8 +279,9 @@ def chosen_plans(work: LayerGraph, arch: Accelerator, options: Options, cache: C
 
 def _schedule(run: Run, layerwise: Run, arch: Accelerator, options: Options) -> dict[str, Any]:
     """What stays on chip, what overlaps, and what layer by layer would cost, for the report."""
+    engines = {"engines": dict(sorted(Counter(part.ran.engine for plan in run.plans for part in plan.parts).items()))}
     if options.schedule == "layerwise":
-        return {"name": options.schedule}
+        return {"name": options.schedule, **engines}
     network = run.times.network
     engine = {} if network is None else {"engine": recurrence.engine_for(network.stream, arch.dram)}
     before = layerwise.totals.as_dict()
@@ -288,6 +290,7 @@ def _schedule(run: Run, layerwise: Run, arch: Accelerator, options: Options) -> 
         "tensors_on_chip": [plan.node.name for plan in run.plans if plan.stays and plan.parts],
         "overlap": network is not None,
         **engine,
+        **engines,
         "layerwise": {key: before[key] for key in ("cycles", "energy_pj", "dram_read_bits", "dram_write_bits")},
     }
 

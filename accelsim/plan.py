@@ -29,8 +29,8 @@ from accelsim.mapper.search import OBJECTIVES, Library, Mapped, Objective, evalu
 from accelsim.mapping.chunks import VectorJob
 from accelsim.problem import Problem
 from accelsim.residency import Residency, narrowed, residency
-from accelsim.sim import recurrence
-from accelsim.sim.stream import Outcome, Stream
+from accelsim.sim.simulate import Listed, Simulation, listed
+from accelsim.sim.stream import Stream, Summary
 from accelsim.sim.timetable import SCHEDULES
 from accelsim.sim.vector import vector_stream
 
@@ -75,16 +75,24 @@ class Options:
 
 @dataclass(frozen=True)
 class Part:
-    """One work item: the mapping of array or pooling work, or the chunked job of vector work; its stream and
-    outcome."""
+    """One work item and how it ran alone: the mapping of array or pooling work, or the chunked job of vector work."""
 
     item: WorkItem
-    stream: Stream
-    outcome: Outcome
+    ran: Simulation | Listed
     mapped: Mapped | None = None
     post_ops: int = 0
     job: VectorJob | None = None
     zeros: Zeros = DENSE
+
+    @property
+    def outcome(self) -> Summary:
+        """What running it alone came to."""
+        return self.ran.outcome
+
+    @property
+    def stream(self) -> Stream:
+        """All of its segments and transfers; made now if the engine had no need of them."""
+        return self.ran.stream
 
     @property
     def on_array(self) -> bool:
@@ -216,12 +224,12 @@ def _plan_part(node: Node, item: WorkItem, seat: _Seat, options: Options, cache:
 
 
 def _mapped_part(item: WorkItem, mapped: Mapped, extra: int, zeros: Zeros) -> Part:
-    return Part(item, mapped.simulated.stream, mapped.outcome, mapped, extra, zeros=zeros)
+    return Part(item, mapped.simulated, mapped, extra, zeros=zeros)
 
 
 def _vector_part(item: WorkItem, job: VectorJob, arch: Accelerator) -> Part:
     stream = vector_stream(job, arch)
-    return Part(item, stream, recurrence.run(stream, arch.dram, arch.clock_hz), job=job)
+    return Part(item, listed(stream, arch), job=job)
 
 
 def simulated_again(plan: Plan, arch: Accelerator) -> Plan:

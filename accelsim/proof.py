@@ -185,7 +185,7 @@ def _vector(
             tally.wrong.append(
                 f"moved {(read, written)}, counted {(job.loaded_words + job.kept_loaded, job.out_words)}"
             )
-        tally.passes, tally.words = len(part.stream.work), read + written
+        tally.passes, tally.words = part.ran.segments, read + written
     return QTensor(values, exponent)
 
 

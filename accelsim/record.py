@@ -80,7 +80,7 @@ def _busy(plan: Plan, arch: Accelerator, links: LevelTraffic, vector_ops: int) -
         flows = [flow for name, row in links.items() if name.startswith(f"{memory.name} > ") for flow in row.values()]
         found[f"{memory.name} read port"] = -(-sum(f.read_bits for f in flows) // memory.read_bits_per_cycle)
         found[f"{memory.name} write port"] = -(-sum(f.write_bits for f in flows) // memory.write_bits_per_cycle)
-    found["array"] = sum(part.stream.breakdown.compute for part in plan.parts if part.on_array)
+    found["array"] = sum(part.ran.breakdown.compute for part in plan.parts if part.on_array)
     found["vector unit"] = -(-vector_ops // arch.vector.lanes)
     return found
 

@@ -16,10 +16,12 @@ from accelsim.problem import gemm_problem
 from accelsim.schedule import timetable
 from accelsim.sim import oracle, recurrence
 from accelsim.sim.build import build_stream
+from accelsim.sim.simulate import simulate
 from accelsim.sim.stream import Outcome, Stream
 
 NETWORKS = ("mobilenet_v2", "resnet50")
 TILES = (10, 32, 100, 316, 1000)  # tile steps are their squares
+MANY = (*TILES, 3162, 10_000, 31_623, 100_000, 316_228)
 ORACLE = 10_000  # tile steps that SimPy is given at most
 ZIGZAG = {"resnet18": "layer by layer ZigZag 3.9.1: 2,882,984 cycles, 2,010,421 words", "mobilenet_v2": ""}
 """Conv and fc layers of ResNet-18 on its machine, as measured beside this project in November 2026."""
@@ -73,6 +75,18 @@ def tile_steps(side: int, engine: recurrence.Engine | None) -> SimRow:
     return _spent(work)
 
 
+def tile_classes(side: int) -> SimRow:
+    """A layer of side^2 tile steps by the engine that visits each class of them."""
+    arch = load_arch("edge_os_32x32")[0]
+    mapping = tiled_gemm(arch, side)
+
+    def work() -> SimRow:
+        found = simulate(mapping, arch, engine="periods")
+        return SimRow("matrix product in tiles", found.engine, found.segments, found.outcome.makespan, 0)
+
+    return _spent(work)
+
+
 def network(model: str, name: str) -> SimRow:
     """A network simulated end to end, its mappings known: counts, streams, energies, the network's stream."""
     arch = load_arch(name)[0]
@@ -82,8 +96,8 @@ def network(model: str, name: str) -> SimRow:
     def work() -> SimRow:
         again = tuple(simulated_again(plan, plan.arch) for plan in runs[0].plans)
         table = timetable(again, arch, runs[0].schedule)
-        segments = sum(len(part.stream.work) for plan in again for part in plan.parts)
-        engine = "compiled" if table.network is not None else "python"
+        segments = sum(part.ran.segments for plan in again for part in plan.parts)
+        engine = "compiled" if table.network is not None else "layer by layer"
         return SimRow(f"{model} on {name}", engine, segments, table.slots[-1].end, 0)
 
     return _spent(work)
@@ -99,8 +113,8 @@ def array_work(model: str, objective: str) -> SimRow:
         found = chosen_plans(optimise(load_model(model)[0]), arch, options, {})
         plans = tuple(replace(plan, parts=tuple(part for part in plan.parts if part.on_array)) for plan in found)
         table = timetable(plans, arch, "network")
-        segments = sum(len(part.stream.work) for plan in plans for part in plan.parts)
-        bits = sum(int(part.stream.moves[:, 2].sum()) for plan in plans for part in plan.parts)
+        segments = sum(part.ran.segments for plan in plans for part in plan.parts)
+        bits = sum(b for p in plans for part in p.parts for _, b in (*part.outcome.read_bits, *part.outcome.write_bits))
         note = "; ".join(filter(None, (f"{-(-bits // 64):,} DRAM words of 64 bit, search included", ZIGZAG[model])))
         return SimRow(f"{model}, array work alone on tpu_like", "compiled", segments, table.slots[-1].end, 0, note)
 
@@ -115,6 +129,9 @@ def cases(networks: bool = True) -> Iterator[SimRow]:
         if side * side <= ORACLE:
             yield tile_steps(side, "python")
             yield tile_steps(side, None)
+    tile_classes(TILES[0])
+    for side in MANY:
+        yield tile_classes(side)
     for model in ZIGZAG:
         yield array_work(model, "latency")
     for model in NETWORKS if networks else ():
@@ -128,7 +145,8 @@ def markdown(rows: list[SimRow]) -> str:
         "# Benchmarks: the simulator", "",
         "Written by `accelsim bench sim --out FILE.md`. CPU seconds of one core after "
         "compilation: streams are built from mappings and run. Engines: `compiled` and `python` sweep over the stream, "
-        "`simpy` is the oracle that both equal to the cycle. Tile steps are segments between tiles of DRAM.", "",
+        "`periods` visits each class of tile steps and jumps over whole periods, `simpy` is the oracle that all "
+        "equal to the cycle. Tile steps are segments between tiles of DRAM.", "",
         "| case | engine | tile steps | cycles | CPU s | |", "|---|---|---:|---:|---:|---|",
     ]  # fmt: skip
     for r in rows:

@@ -5,7 +5,8 @@ on a track never overlap. A flow arrow leads from a transfer to the segment that
 use in every memory and the bits per cycle on the DRAM channel. One microsecond of the viewer is one cycle.
 
 Every layer shows its first and last segments and transfers one by one; where they are more than its share of `most`,
-those between are merged into one slice per track that says how many they are and how many cycles they are busy.
+those between are merged into one slice per track that says how many they are and how many cycles they are busy. A layer
+of more segments than are listed (`accelsim.schedule.LISTED`) is one such slice; counters leave it out.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from accelsim.sim.stream import BITS, CAUSES, KIND, KINDS, NEEDED, OPERAND, OPERANDS, Ints
-from accelsim.sim.timetable import Strip, Timetable
+from accelsim.sim.timetable import Sealed, Strip, Timetable
 
 TRACKS = ("layers", "stationary loads", "array", "vector unit", "drains", "waits", "DRAM channel")
 MOST = 200_000  # slices in a file: assumed, what a browser's viewer opens at once
@@ -107,6 +108,17 @@ def _arrow(strip: Strip, transfer: int, segment: int, end: int) -> Iterator[Even
     yield {**name, "ph": "f", "bp": "e", "tid": TRACKS.index(where) + 1, "ts": max(begin, end - 1)}
 
 
+def _sealed(work: Sealed, tracks: dict[str, _Track]) -> None:
+    """A work item whose segments are not listed: one slice per track with its busy cycles."""
+    begin, end = work.offset, work.offset + work.outcome.makespan
+    args: Event = {"merged": work.segments, "busy_cycles": work.busy}
+    tracks["array" if work.on_array else "vector unit"].add(
+        f"{work.name}: {work.segments:,} segments", begin, end, args
+    )
+    channel: Event = {"merged": work.segments, "busy_cycles": work.outcome.channel_busy}
+    tracks["DRAM channel"].add(f"{work.name}: all transfers", begin, end, channel)
+
+
 def _bandwidth(table: Timetable, makespan: int) -> Iterator[Event]:
     """Bits per cycle on the channel, in equal bins, exact in sum."""
     if makespan == 0:
@@ -149,6 +161,8 @@ def trace_json(table: Timetable, names: list[str], title: str, most: int = MOST)
     for strip in table.strips:
         _segments(strip, tracks, share)
         arrows += _transfers(strip, tracks, share)
+    for work in table.streams.sealed:
+        _sealed(work, tracks)
     makespan = max((slot.end for slot in table.slots), default=0)
     about: list[Event] = [{"ph": "M", "pid": 1, "tid": 0, "name": "process_name", "args": {"name": title}}]
     for name, track in tracks.items():

@@ -11,9 +11,8 @@ from accelsim.energy import array_traffic, energy_fj, live_macs
 from accelsim.mapper.exact.search import Found
 from accelsim.mapper.objective import Objective, objective_cost
 from accelsim.mapping import LinkCount, Mapping, rules_of
-from accelsim.sim import recurrence
-from accelsim.sim.build import Simulated, build_stream
-from accelsim.sim.stream import Outcome
+from accelsim.sim.simulate import Simulation, simulate
+from accelsim.sim.stream import Summary
 from accelsim.traffic import Factors, count, stored_words
 
 
@@ -29,11 +28,15 @@ class Mapped:
 
     mapping: Mapping
     counts: tuple[LinkCount, ...]
-    simulated: Simulated
-    outcome: Outcome
+    simulated: Simulation
     energy_fj: int
     counted_fj: int
     search: Found | None = None
+
+    @property
+    def outcome(self) -> Summary:
+        """What the simulation came to."""
+        return self.simulated.outcome
 
     def cost(self, objective: Objective) -> int:
         """The objective as an exact integer."""
@@ -55,8 +58,8 @@ def evaluate(
 ) -> Mapped:
     """Counts, stream, time and energy of a mapping, exactly; `post_ops` vector operations per finished word."""
     counts = count(mapping, arch, rules_of(arch), factors)
-    simulated = build_stream(mapping, arch, post_ops=post_ops, zeros=zeros)
-    outcome = recurrence.run(simulated.stream, arch.dram, arch.clock_hz)
+    simulated = simulate(mapping, arch, post_ops, zeros)
+    outcome = simulated.outcome
     macs = mapping.problem.macs if mapping.problem.op == "mac" else 0
     ops = post_ops * stored_words(mapping.problem.output, mapping) if macs else mapping.problem.macs
     energy = energy_fj(array_traffic(counts, arch, macs, zeros), arch, live_macs(arch, macs, zeros), ops)
@@ -64,4 +67,4 @@ def evaluate(
     if arch.dram.timing is not None and arch.dram.timing.command_energy and outcome.dram is not None:
         spent = command_energy_fj(arch.dram.timing, outcome.dram)
         energy.update({name: spent[name] for name in (READ_WRITE, ACTIVATION)})
-    return Mapped(mapping, counts, simulated, outcome, sum(energy.values()), counted)
+    return Mapped(mapping, counts, simulated, sum(energy.values()), counted)

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from math import prod
 from typing import Protocol
 
 from accelsim.arch import Accelerator
@@ -34,11 +33,6 @@ PASSES = 200_000  # passes simulated at most, all mappings of a round together (
 ENOUGH = 0.01  # gap as a share
 WIDER = 200_000  # boxes and mappings evaluated to close it
 EVALUATIONS = 4_000_000  # boxes and mappings evaluated by default
-
-
-def passes_of(mapping: Mapping) -> int:
-    """Array passes of a mapping."""
-    return prod(loop.trips for level in mapping.levels for loop in level.loops)
 
 
 class Library(Protocol):
@@ -72,7 +66,7 @@ class _Judge:
         for candidate in candidates:
             if self._hopeless(candidate):
                 continue
-            passes += passes_of(candidate.mapping)
+            passes += candidate.mapping.passes
             if done == SIMULATIONS or (self.best is not None and passes > PASSES):
                 break
             found = evaluate(candidate.mapping, request.arch, request.post_ops, self.factors)
@@ -122,12 +116,12 @@ def _searched(request: Request) -> Mapped:
     search, most = Search(request), request.max_evaluations
     found = search.run()
     judge = _Judge(request)
-    judge.round(sorted(found.best, key=lambda c: passes_of(c.mapping) > PASSES))
+    judge.round(sorted(found.best, key=lambda c: c.mapping.passes > PASSES))
     assert judge.best is not None and judge.least is not None
     least = judge.least
     if least.counted_cost(request.objective) > (1 + ENOUGH) * found.cost and most >= WIDER:
         wider = search.wider(least.counted_fj, least.outcome.makespan, WIDER)
-        judge.round(c for c in wider if passes_of(c.mapping) <= PASSES)
+        judge.round(c for c in wider if c.mapping.passes <= PASSES)
     return replace(judge.best, search=replace(found, best=(), simulated=judge.simulated))
 
 

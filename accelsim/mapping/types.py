@@ -123,6 +123,11 @@ class Mapping:
         yield from self.pe
 
     @cached_property
+    def passes(self) -> int:
+        """Array passes, those counted too whose tiles are empty: iterations of the loops outside a pass."""
+        return prod(loop.trips for level in self.levels for loop in level.loops)
+
+    @cached_property
     def pe_extent(self) -> dict[str, int]:
         """Extent of each dim inside one PE."""
         return {dim: prod(loop.trips for loop in self.pe if loop.dim == dim) for dim in DIMS}

@@ -1,8 +1,8 @@
 """A mapping as a nest of segments: what a stream says, in tables whose size does not grow with the tile count.
 
 Visits of an operand's tiles are numbered by the loops down to the innermost one that changes the tile, so the segments
-at which visits begin and end have closed forms; what a visit moves and what a segment takes are looked up by classes of loop
-indices (`sim.picked`).
+at which visits begin and end have closed forms; what a visit moves and what a segment takes are looked up by classes of
+loop indices (`sim.picked`).
 """
 
 from __future__ import annotations
@@ -129,16 +129,17 @@ def _changing(nest: Nest, flow: LinkFlow) -> int:
 
 
 def segment_nest(
-    mapping: Mapping, arch: Accelerator, post_ops: int = 0, rules: Rules | None = None
-) -> SegmentNest | None:
+    mapping: Mapping, arch: Accelerator, post_ops: int = 0, rules: Rules | None = None,
+    factors: Factors | None = None, most: int = MOST_PICKED,
+) -> SegmentNest | None:  # fmt: skip
     """The segments of a mapping; None where the closed forms do not hold: loops that do not split a dim evenly, coded
-    feature maps, a DRAM by commands, outputs more than double buffered, too many picked passes."""
+    feature maps, a DRAM by commands, outputs more than double buffered, more than `most` picked passes."""
     if arch.dram.timing is not None or arch.dram.coding is not None:
         return None
-    nest = pick(mapping)
-    if nest is None or nest.passes.count > MOST_PICKED:
+    nest = pick(mapping, min(most, MOST_PICKED))
+    if nest is None:
         return None
-    flows = flows_of(nest.passes, arch, rules_of(arch) if rules is None else rules, Factors())
+    flows = flows_of(nest.passes, arch, rules_of(arch) if rules is None else rules, factors or Factors())
     times = pass_times(nest.passes, flows, arch, post_ops)
     weights = nest.times
     brought = [flow for flow in flows if flow.point.parent == "DRAM"]

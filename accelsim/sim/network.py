@@ -34,6 +34,7 @@ from accelsim.sim.stream import (
     Ints,
     Outcome,
     Stream,
+    Summary,
 )
 
 
@@ -164,7 +165,7 @@ class PartTime:
     stalls: dict[str, int]
 
 
-def alone(outcome: Outcome) -> PartTime:
+def alone(outcome: Summary) -> PartTime:
     """The time of a work item that runs by itself."""
     return PartTime(outcome.makespan, dict(outcome.stalls))
 

@@ -1,9 +1,9 @@
 """The engine for nests: the semantic of `sim.semantics` segment by segment, with jumps over whole periods.
 
 At every boundary of a loop the state that the future depends on is compared with the one an iteration before: how far
-ahead of the last end the loader, the stream slot, the channel and every transfer on its way are. If both iterations, and
-the tiles that the channel looks ahead to, are alike, the same state means the same future: all further alike iterations
-take the same cycles, and are jumped over.
+ahead of the last end the loader, the stream slot, the channel and every transfer on its way are. If both iterations,
+and the tiles that the channel looks ahead to, are alike, the same state means the same future: all further alike
+iterations take the same cycles, and are jumped over.
 """
 
 from __future__ import annotations
@@ -12,10 +12,11 @@ from typing import Any
 
 import numpy as np
 
+from accelsim.arch import Dram
 from accelsim.jit import compiled
 from accelsim.sim.nest import SegmentNest
-from accelsim.sim.stream import CAUSES, Ints
-from accelsim.timing.bound import dram_cycles
+from accelsim.sim.stream import CAUSES, FINAL_DRAIN, Ints, Summary
+from accelsim.timing.bound import dram_cycles, machine_ratio
 
 Array = Any
 END, LAST, STREAMED, FREE, LATEST, BUSY, SEQ = range(7)  # of `now`: cycles, and transfers served so far
@@ -235,8 +236,20 @@ def run_nest(
     return visited
 
 
-def compiled_nest(found: SegmentNest, num: int, den: int, latency: int) -> tuple[Ints, int]:
-    """Run a nest: times and sums (END to SEQ, stalls by cause), and how many segments were visited one by one."""
+def run(found: SegmentNest, dram: Dram, clock_hz: int) -> tuple[Summary, int]:
+    """What running all segments comes to, and how many of them were visited one by one."""
+    num, den = machine_ratio(clock_hz, dram.bandwidth_bits_per_s)
+    now, visited = _compiled_nest(found, num, den, dram.latency_cycles)
+    stalls = {cause: int(cycles) for cause, cycles in zip(CAUSES, now[COUNTS:], strict=True) if cycles}
+    makespan = int(max(now[END], now[LATEST]))
+    drain = makespan - int(now[END])
+    stalls.update({FINAL_DRAIN: drain} if drain else {})
+    reads, writes = found.bits()
+    return Summary(makespan, tuple(sorted(stalls.items())), drain, int(now[BUSY]), reads, writes), visited
+
+
+def _compiled_nest(found: SegmentNest, num: int, den: int, latency: int) -> tuple[Ints, int]:
+    """Times and sums at the end (END to SEQ, stalls by cause), and how many segments were visited one by one."""
     ranges = found.nest.ranges[: found.loops]
     loops = np.array([[r.trips, r.low, r.high, len(r.picked)] for r in ranges], np.int64).reshape(-1, 4)
     count = found.segments

@@ -73,7 +73,7 @@ class Nest:
 def _borders(mapping: Mapping) -> dict[str, tuple[int, int]]:
     """Per dim: how many of its first and last iterations can touch a border of some axis."""
     bound = mapping.problem.bound
-    found = {dim: (0, 0) for dim in bound}
+    found = dict.fromkeys(bound, (0, 0))
     for operand in mapping.problem.operands:
         for axis in operand.axes:
             most = axis.offset + sum(coef * (bound[dim] - 1) for dim, coef in axis.terms)
@@ -104,10 +104,10 @@ def loop_ranges(mapping: Mapping) -> tuple[LoopRange, ...] | None:
     return tuple(found) if all(rest == 1 for rest in left.values()) else None
 
 
-def pick(mapping: Mapping) -> Nest | None:
-    """The nest with its picked passes; None if its loops do not split every dim evenly."""
+def pick(mapping: Mapping, most: int) -> Nest | None:
+    """The nest with its picked passes; None if its loops do not split every dim evenly, or more are picked."""
     ranges = loop_ranges(mapping)
-    if ranges is None:
+    if ranges is None or prod(len(r.picked) for r in ranges) > most:
         return None
     trips = np.array([r.trips for r in ranges], np.int64)
     grids = np.meshgrid(*(np.array(r.picked, np.int64) for r in ranges), indexing="ij")

@@ -182,6 +182,19 @@ def moved_bits(moves: Ints, kind: Kind) -> tuple[tuple[str, int], ...]:
     return tuple((name, int(rows[:, BITS].sum())) for name, rows in sums if rows.size)
 
 
+@dataclass(frozen=True)
+class Summary:
+    """Sums of an `Outcome`: all that an engine finds which does not visit every segment."""
+
+    makespan: int
+    stalls: tuple[tuple[str, int], ...]
+    final_drain: int
+    channel_busy: int
+    read_bits: tuple[tuple[str, int], ...]
+    write_bits: tuple[tuple[str, int], ...]
+    dram: DramUse | None = None
+
+
 @dataclass(frozen=True, eq=False)
 class Outcome:
     """What happened, in cycles from the start of the stream.
@@ -231,6 +244,13 @@ class Outcome:
         if self.final_drain:
             found[FINAL_DRAIN] = self.final_drain
         return tuple(sorted(found.items()))
+
+    @property
+    def summary(self) -> Summary:
+        """Its sums."""
+        return Summary(
+            self.makespan, self.stalls, self.final_drain, self.channel_busy, self.read_bits, self.write_bits, self.dram
+        )
 
     def stalls_of(self, first: int, stop: int) -> tuple[tuple[str, int], ...]:
         """Idle cycles by cause of the segments from `first` up to `stop`."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
 from accelsim.sim.network import Network, PartTime, Piece
-from accelsim.sim.stream import READY, Ints, Outcome, Stream
+from accelsim.sim.stream import READY, Ints, Outcome, Stream, Summary
 
 SCHEDULES = ("network", "layerwise")
 """How layers follow each other: as one stream with activations on chip, or one after another through DRAM."""
@@ -60,16 +61,55 @@ class Strip:
         return next(owner.on_array for owner in self.owners if owner.first <= segment < owner.stop)
 
 
+@dataclass(frozen=True)
+class Sealed:
+    """A work item of so many segments that they are not listed: what they came to, from cycle `offset` on."""
+
+    name: str
+    offset: int
+    on_array: bool
+    segments: int
+    busy: int
+    outcome: Summary
+
+
+@dataclass(frozen=True, eq=False)
+class Streams:
+    """The streams behind a timetable.
+
+    Attributes:
+        strips: those whose segments are listed; pieces: their work items in order. sealed: the other work items.
+    """
+
+    strips: tuple[Strip, ...]
+    pieces: tuple[Piece, ...]
+    sealed: tuple[Sealed, ...] = ()
+
+
 @dataclass(frozen=True, eq=False)
 class Timetable:
     """Slots of all layers in order, and the streams that make them; `network` and `outcome` are those of the one stream
-    of a network, if there is one. `pieces` are the work items in order."""
+    of a network, if there is one. `make` lists the streams."""
 
     slots: tuple[Slot, ...]
-    strips: tuple[Strip, ...]
-    pieces: tuple[Piece, ...]
+    make: Callable[[], Streams]
     network: Network | None = None
     outcome: Outcome | None = None
+
+    @cached_property
+    def streams(self) -> Streams:
+        """Made when they are asked for: times of layers that run alone do not need them."""
+        return self.make()
+
+    @property
+    def strips(self) -> tuple[Strip, ...]:
+        """Streams in order of time."""
+        return self.streams.strips
+
+    @property
+    def pieces(self) -> tuple[Piece, ...]:
+        """The work items of all strips, in order."""
+        return self.streams.pieces
 
     def occupancy(self) -> list[tuple[str, Ints, Ints]]:
         """(memory, cycles, bits in use from then on) of every memory: tiles, and regions of tensors that stay."""

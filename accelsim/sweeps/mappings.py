@@ -12,7 +12,7 @@ from dataclasses import replace
 from accelsim.arch import Accelerator
 from accelsim.formats.mapping_cache import MappingCache
 from accelsim.mapper.exact.search import Found, Request
-from accelsim.mapper.search import PASSES, passes_of
+from accelsim.mapper.search import PASSES
 from accelsim.mapping import Mapping
 from accelsim.space.spec import Effort
 
@@ -44,7 +44,7 @@ def quick(request: Request) -> tuple[Mapping, Found]:
     from accelsim.mapper.exact.run import Search
 
     found = Search(request).run()
-    best = min(found.best, key=lambda candidate: passes_of(candidate.mapping) > PASSES)
+    best = min(found.best, key=lambda candidate: candidate.mapping.passes > PASSES)
     return best.mapping, replace(found, best=(), simulated=0)
 
 

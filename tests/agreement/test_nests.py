@@ -1,0 +1,185 @@
+"""Does the engine that jumps over periods find what SimPy finds? Exactly, on random nests."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from accelsim.arch import Accelerator
+from accelsim.errors import InputError
+from accelsim.lookup import load_arch
+from accelsim.mapping import Loop, Mapping, Rules, TileLevel
+from accelsim.problem import gemm_problem
+from accelsim.sim import oracle
+from accelsim.sim.build import build_stream
+from accelsim.sim.nest import segment_nest
+from accelsim.sim.passes import Passes, enumerate_passes, flows_of
+from accelsim.sim.picked import Nest, pick
+from accelsim.sim.simulate import FEW, MOST_PASSES, simulate
+from accelsim.traffic import Factors
+from tests.agreement.machines import machine, nests
+
+FLOWS = st.sampled_from(["ws", "os", "is", "rs"])
+STAYS = st.sets(st.sampled_from(["Inputs", "Outputs"]))
+DEPTHS = st.tuples(st.integers(1, 4), st.integers(1, 2), st.integers(1, 4))
+
+
+def places(nest: Nest, full: Passes) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    """For every pass, the picked one that stands for it."""
+    rest, flat, weight = np.arange(full.count), np.zeros(full.count, np.int64), 1
+    for r in reversed(nest.ranges):
+        known = {index: place for place, index in enumerate(r.picked)}
+        table = np.array([known.get(i, known.get(r.low, 0)) for i in range(r.trips)])
+        flat, rest, weight = flat + weight * table[rest % r.trips], rest // r.trips, weight * len(r.picked)
+    return flat
+
+
+def check_picked(mapping: Mapping, dataflow: str, halo: bool) -> bool:
+    nest = pick(mapping, 1 << 30)
+    if nest is None:
+        return False
+    full, arch = enumerate_passes(mapping), machine(dataflow)
+    assert nest.count == full.count == nest.times.sum()
+    where = places(nest, full)
+    found = (flows_of(passes, arch, Rules(halo), Factors()) for passes in (full, nest.passes))
+    for every, few in zip(*found, strict=True):
+        for name in ("down", "up_psum", "up_final", "changed", "first"):
+            assert np.array_equal(getattr(every, name), getattr(few, name)[where]), (name, every.operand.name)
+    return True
+
+
+def check_engines(mapping: Mapping, arch: Accelerator, ops: int) -> tuple[int, int]:
+    """Both engines, and SimPy, say the same. Returns segments in all and those that the nest visited."""
+    from accelsim.sim import periods
+
+    nest = segment_nest(mapping, arch, ops)
+    if nest is None:
+        return 0, 0
+    built = build_stream(mapping, arch, post_ops=ops)
+    assert (nest.carried, nest.breakdown, nest.passes) == (built.carried, built.stream.breakdown, built.passes)
+    assert nest.segments == len(built.stream.work)
+    found, visited = periods.run(nest, arch.dram, arch.clock_hz)
+    assert found == oracle.run(built.stream, arch.dram, arch.clock_hz).summary
+    return nest.segments, visited
+
+
+def varied(dataflow: str, depths: tuple[int, int, int], overlap: bool, bandwidth: int, latency: int) -> Accelerator:
+    arch = machine(dataflow)
+    glb = arch.memories[0]
+    holds = tuple(replace(hold, depth=depth) for hold, depth in zip(glb.holds, depths, strict=True))
+    dram = replace(arch.dram, bandwidth_bits_per_s=bandwidth * arch.clock_hz // 3, latency_cycles=latency)
+    array = replace(arch.array, weight_double_buffer=overlap)
+    return replace(arch, memories=(replace(glb, holds=holds),), dram=dram, array=array)
+
+
+@settings(deadline=None, max_examples=40)
+@given(data=st.data(), dataflow=FLOWS, halo=st.booleans(), stays=STAYS)
+def test_picked_passes_stand_for_all(data: st.DataObject, dataflow: str, halo: bool, stays: set[str]) -> None:
+    check_picked(replace(data.draw(nests(dataflow)), resident=frozenset(stays)), dataflow, halo)
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    data=st.data(), dataflow=FLOWS, stays=STAYS, overlap=st.booleans(), bandwidth=st.integers(1, 60),
+    latency=st.integers(0, 40), depths=DEPTHS, ops=st.integers(0, 3),
+)  # fmt: skip
+def test_periods_equal_simpy(
+    data: st.DataObject, dataflow: str, stays: set[str], overlap: bool, bandwidth: int, latency: int,
+    depths: tuple[int, int, int], ops: int,
+) -> None:  # fmt: skip
+    mapping = replace(data.draw(nests(dataflow)), resident=frozenset(stays))
+    check_engines(mapping, varied(dataflow, depths, overlap, bandwidth, latency), ops)
+
+
+@pytest.mark.slow
+@settings(deadline=None, max_examples=3000)
+@given(
+    data=st.data(), dataflow=FLOWS, halo=st.booleans(), stays=STAYS, overlap=st.booleans(),
+    bandwidth=st.integers(1, 60), latency=st.integers(0, 40), depths=DEPTHS, ops=st.integers(0, 3),
+)  # fmt: skip
+def test_periods_equal_simpy_on_thousands(
+    data: st.DataObject, dataflow: str, halo: bool, stays: set[str], overlap: bool, bandwidth: int, latency: int,
+    depths: tuple[int, int, int], ops: int,
+) -> None:  # fmt: skip
+    mapping = replace(data.draw(nests(dataflow, most=9)), resident=frozenset(stays))
+    check_picked(mapping, dataflow, halo)
+    check_engines(mapping, replace(varied(dataflow, depths, overlap, bandwidth, latency), halo_reuse=halo), ops)
+
+
+def gemm(rows: int, cols: int, reductions: int = 1) -> Mapping:
+    """Output tiles of 4 x 4, each over so many tiles of 2 reductions."""
+    problem = gemm_problem(rows=4 * rows, cols=4 * cols, reduction=2 * reductions)
+    loops = (Loop("N", rows), Loop("M", cols), Loop("C", reductions))
+    levels = (TileLevel("DRAM", tuple(loop for loop in loops if loop.trips > 1)), TileLevel("GLB", ()))
+    return Mapping(problem, "os", levels, (Loop("C", 2),), (Loop("N", 4, "row"), Loop("M", 4, "col")))
+
+
+@pytest.mark.parametrize("bandwidth", [1, 3, 50, 1000])
+@pytest.mark.parametrize("shape", [(40, 30, 1), (20, 9, 7), (200, 1, 3)])
+def test_periods_are_jumped_over(shape: tuple[int, int, int], bandwidth: int) -> None:
+    """Bound by the channel or by the array, most segments are not visited, and nothing changes."""
+    segments, visited = check_engines(gemm(*shape), varied("os", (2, 2, 2), True, bandwidth, 7), 1)
+    assert segments == shape[0] * shape[1] * shape[2]
+    assert visited < segments // 2
+
+
+def test_a_billion_tile_steps_take_as_many_visits_as_a_thousand() -> None:
+    """The same visits whatever the trips, and cycles that grow by the same step per row of tiles."""
+    from accelsim.sim import periods
+
+    arch = varied("os", (2, 2, 2), True, 3, 7)
+    spans, visits = [], []
+    for rows in (1000, 1_000_000, 1_001_000, 1_002_000):
+        nest = segment_nest(gemm(rows, 1000), arch)
+        assert nest is not None
+        found, visited = periods.run(nest, arch.dram, arch.clock_hz)
+        spans.append(found.makespan)
+        visits.append(visited)
+    assert len(set(visits)) == 1 and visits[0] < 100
+    assert spans[3] - spans[2] == spans[2] - spans[1]
+    assert (spans[1] - spans[0]) * 1000 == (spans[2] - spans[1]) * 999_000
+
+
+def test_the_engine_is_chosen_and_named() -> None:
+    arch, few, many = machine("os"), gemm(4, 4), gemm(40, 40)
+    assert few.passes <= FEW < many.passes
+    assert simulate(few, arch).engine == "python"
+    assert simulate(many, arch).engine == "periods"
+    for name in ("python", "compiled", "periods"):
+        found = simulate(many, arch, engine=name)
+        assert found.engine == name
+        assert found.outcome == simulate(many, arch).outcome == found.replay.summary
+        assert found.segments == len(found.stream.work)
+
+
+def test_nests_refuse_what_has_no_closed_form() -> None:
+    arch, mapping = machine("os"), gemm(40, 40)
+    coded = replace(arch, dram=load_arch("eyeriss")[0].dram)
+    assert coded.dram.coding is not None and segment_nest(mapping, coded) is None
+    assert simulate(mapping, coded).engine == "compiled"
+    with pytest.raises(InputError, match="engine 'periods' needs loops that split every dim evenly"):
+        simulate(mapping, coded, engine="periods")
+    assert segment_nest(mapping, arch, most=1) is None
+    odd = replace(mapping, problem=gemm_problem(rows=158, cols=160, reduction=2))
+    assert segment_nest(odd, arch) is not None  # an edge tile is no obstacle
+    uneven = Mapping(
+        gemm_problem(rows=4 * 10, cols=4, reduction=2), "os",
+        (TileLevel("DRAM", (Loop("N", 4),)), TileLevel("GLB", (Loop("N", 3),))), (Loop("C", 2),),
+        (Loop("N", 4, "row"), Loop("M", 4, "col")),
+    )  # fmt: skip
+    assert segment_nest(uneven, arch) is None  # 10 tiles are not 4 times 3
+
+
+def test_too_many_passes_to_list_are_an_error() -> None:
+    side = 1 + int(MOST_PASSES**0.5)
+    coded = replace(machine("os"), dram=load_arch("eyeriss")[0].dram)
+    with pytest.raises(InputError, match=r"passes; at most 20,000,000 are simulated one by one"):
+        simulate(gemm(side, side), coded)
+    found = simulate(gemm(side, side), machine("os"))
+    assert found.engine == "periods" and found.passes == side * side
+    with pytest.raises(InputError, match="simulated one by one"):
+        _ = found.stream
