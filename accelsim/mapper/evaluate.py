@@ -58,7 +58,7 @@ def evaluate(
 ) -> Mapped:
     """Counts, stream, time and energy of a mapping, exactly; `post_ops` vector operations per finished word."""
     counts = count(mapping, arch, rules_of(arch), factors)
-    simulated = simulate(mapping, arch, post_ops, zeros)
+    simulated = simulate(mapping, arch, post_ops, zeros, factors)
     outcome = simulated.outcome
     macs = mapping.problem.macs if mapping.problem.op == "mac" else 0
     ops = post_ops * stored_words(mapping.problem.output, mapping) if macs else mapping.problem.macs

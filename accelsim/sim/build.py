@@ -256,7 +256,7 @@ def pass_times(passes: Passes, flows: list[LinkFlow], arch: Accelerator, post_op
 
 def build_stream(
     mapping: Mapping, arch: Accelerator, rules: Rules | None = None, post_ops: int = 0, group: bool = True,
-    zeros: Zeros = DENSE,
+    zeros: Zeros = DENSE, factors: Factors | None = None,
 ) -> Simulated:  # fmt: skip
     """The stream of a mapping on a machine; the vector unit does `post_ops` operations on every finished word.
 
@@ -264,7 +264,7 @@ def build_stream(
     (nothing can wait in between); without it every pass is a segment of its own.
     """
     rules = rules_of(arch) if rules is None else rules
-    passes, flows = link_flows(mapping, arch, rules, Factors())
+    passes, flows = link_flows(mapping, arch, rules, Factors() if factors is None else factors)
     times = pass_times(passes, flows, arch, post_ops)
     load, stretched, drain, ideal, overlap = times.load, times.stream, times.drain, times.ideal, times.overlap
     fed = [flow for flow in flows if flow.point.parent == "DRAM"]

@@ -139,7 +139,9 @@ def segment_nest(
     nest = pick(mapping, min(most, MOST_PICKED))
     if nest is None:
         return None
-    flows = flows_of(nest.passes, arch, rules_of(arch) if rules is None else rules, factors or Factors())
+    flows = flows_of(
+        nest.passes, arch, rules_of(arch) if rules is None else rules, Factors() if factors is None else factors
+    )
     times = pass_times(nest.passes, flows, arch, post_ops)
     weights = nest.times
     brought = [flow for flow in flows if flow.point.parent == "DRAM"]

@@ -240,7 +240,7 @@ def _combined(passes: Passes, columns: list[_Column]) -> tuple[list[tuple[int, .
     return list(zip(*found, strict=True)) if found else [()] * where.size, inverse.reshape(-1)
 
 
-def _transition(passes: Passes, nest: AxisNest, position: int) -> tuple[Ints, Ints]:
+def _transition(passes: Passes, nest: AxisNest, position: int, factors: Factors) -> tuple[Ints, Ints]:
     """Per pass: |U| and |U minus D| of an axis for its first tile, after the last tile of the pass before."""
     new, old = [], []
     for dim, child in zip(nest.dims, nest.child, strict=True):
@@ -250,7 +250,7 @@ def _transition(passes: Passes, nest: AxisNest, position: int) -> tuple[Ints, In
         new.append(_Column(dim, fresh))
         old.append(_Column(dim, tail, before=True))
     rows, which = _combined(passes, [*new, *old])
-    table = np.array([nest.cell(row[: len(new)], row[len(new) :]) for row in rows], dtype=np.int64)
+    table = np.array(factors.cells(nest, rows), dtype=np.int64)
     entering, kept = table[which, 0], table[which, 1]
     most, none = nest.cell(tuple(int(column.table[0]) for column in new), None)
     entering[passes.initial], kept[passes.initial] = most, none
@@ -301,7 +301,7 @@ def _arrivals(
     shared = point.shared if at_array else None
     whole = point.whole_words > 0
     nests = axis_nests(mapping, operand, point.position, shared, at_array or rules.halo_reuse, whole)
-    pairs = [_transition(passes, nest, point.position) for nest in nests]
+    pairs = [_transition(passes, nest, point.position, factors) for nest in nests]
     entering = _product([one for one, _ in pairs], passes.count)
     if not point.retained:
         words = _product([_all_steps(passes, nest, factors) for nest in nests], passes.count)

@@ -92,14 +92,16 @@ def listed(stream: Stream, arch: Accelerator, engine: recurrence.Engine | None =
     return Listed(stream, recurrence.run(stream, arch.dram, arch.clock_hz, chosen), chosen)
 
 
-def _enumerated(mapping: Mapping, arch: Accelerator, post_ops: int, zeros: Zeros) -> Simulated:
+def _enumerated(
+    mapping: Mapping, arch: Accelerator, post_ops: int, zeros: Zeros, factors: Factors | None = None
+) -> Simulated:
     passes = mapping.passes
     if passes > MOST_PASSES:
         raise InputError(
             f"the mapping has {passes:,} passes; at most {MOST_PASSES:,} are simulated one by one, and the engine that "
             "need not do so wants loops that split every dim evenly and a DRAM that is neither by commands nor coded"
         )
-    return build_stream(mapping, arch, post_ops=post_ops, zeros=zeros)
+    return build_stream(mapping, arch, post_ops=post_ops, zeros=zeros, factors=factors)
 
 
 def simulate(
@@ -124,7 +126,7 @@ def simulate(
             )  # fmt: skip
         if engine is not None:
             raise InputError("engine 'periods' needs loops that split every dim evenly and a simple, uncoded DRAM")
-    built = _enumerated(mapping, arch, post_ops, zeros)
+    built = _enumerated(mapping, arch, post_ops, zeros, factors)
     ran = listed(built.stream, arch, engine if engine == "python" or engine == "compiled" else None)
     made = Simulation(
         mapping,

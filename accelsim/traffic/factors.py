@@ -10,8 +10,10 @@ Dims that do not index the operand act as an axis whose set is one point while t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
+from operator import add
 from typing import TypeVar
 
 import numpy as np
@@ -50,8 +52,19 @@ class AxisNest:
     whole: bool = False
     box: bool = False
 
-    def _set(self, starts: Sequence[int]) -> int:
+    @cached_property
+    def _known(self) -> dict[tuple[int, ...], int]:
+        """Index sets by starts, as they were found."""
+        return {}
+
+    def _set(self, starts: tuple[int, ...]) -> int:
         """Index set of one PE (or memory) whose dims begin at `starts`."""
+        found = self._known.get(starts)
+        if found is None:
+            found = self._known[starts] = self._made(starts)
+        return found
+
+    def _made(self, starts: tuple[int, ...]) -> int:
         if any(s >= b for s, b in zip(starts, self.bounds, strict=True)):
             return 0
         if self.axis is None:
@@ -68,11 +81,11 @@ class AxisNest:
         for far in _combos(self.apart):
             union = fresh = 0
             for near in _combos(self.joint):
-                offset = [a + b for a, b in zip(far, near, strict=True)]
-                now = self._set([s + o for s, o in zip(new, offset, strict=True)])
+                offset = tuple(map(add, far, near))
+                now = self._set(tuple(map(add, new, offset)))
                 union |= now
                 if old is not None:
-                    was = self._set([s + o for s, o in zip(old, offset, strict=True)])
+                    was = self._set(tuple(map(add, old, offset)))
                     if self.reuse:
                         fresh |= now & ~was
                     elif now != was:
@@ -152,6 +165,18 @@ class Factors:
 
     def __init__(self) -> None:
         self._memo: dict[tuple[AxisNest, tuple[int, ...], Advance, Region], Cell] = {}
+        self._cells: dict[AxisNest, dict[tuple[int, ...], Cell]] = {}
+
+    def cells(self, nest: AxisNest, steps: Iterable[tuple[int, ...]]) -> list[Cell]:
+        """Cells of an axis at steps, each the starts of a tile followed by those of the tile before."""
+        known, size = self._cells.setdefault(nest, {}), len(nest.dims)
+        found = []
+        for step in steps:
+            cell = known.get(step)
+            if cell is None:
+                cell = known[step] = nest.cell(step[:size], step[size:])
+            found.append(cell)
+        return found
 
     def total(
         self, nest: AxisNest, outer: tuple[int, ...], advance: Advance = None, region: Region | None = None
