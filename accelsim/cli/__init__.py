@@ -11,6 +11,7 @@ from accelsim.cli import (
     bench,
     certify,
     compare,
+    docs,
     dram,
     energy,
     gallery,
@@ -27,8 +28,8 @@ from accelsim.cli.shared import app
 from accelsim.errors import AccelsimError
 
 __all__ = [
-    "app", "bench", "certify", "compare", "dram", "energy", "gallery", "main", "map", "models", "plot", "run", "show",
-    "sweep", "timeloop", "validate",
+    "app", "bench", "certify", "compare", "docs", "dram", "energy", "gallery", "main", "map", "models", "plot", "run",
+    "show", "sweep", "timeloop", "validate",
 ]  # fmt: skip
 
 BUG = 70
