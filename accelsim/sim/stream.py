@@ -126,7 +126,10 @@ class Stream:
             raise InputError("transfers are not in program order")
         if np.any(needed <= ready):
             row = self.transfers[int(np.argmax(needed <= ready))]
-            raise InputError(f"{row.cause}: needed by segment {row.needed_by}, ready after {row.ready}")
+            raise InputError(
+                f"deadlock: segment {row.needed_by} waits for {row.cause} (needed by segment {row.needed_by}, ready after"
+                f" {row.ready}), which waits for the end of segment {row.ready}, which runs no earlier"
+            )
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Stream) and all(

@@ -98,6 +98,27 @@ def test_counters_stay_within_the_machine(schedule: str) -> None:
     assert max(e["args"]["bits"] for e in rates) <= 1.001 * arch.dram.bandwidth_bits_per_s / arch.clock_hz
 
 
+def test_layers_of_too_many_segments_are_one_slice(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their streams are not made; busy cycles are those of the run."""
+    monkeypatch.setattr("accelsim.schedule.LISTED", 0)
+    found: list[Run] = []
+    report = run(load_arch("edge_os_32x32")[0], load_model("mlp")[0], Options(), on_run=found.append)
+    times = found[0].times
+    assert times.outcome is None and not times.strips and found[0].schedule == "layerwise"
+    text = trace_json(times, [layer.name for layer in report.results], "t")
+    shown = [e for e in json.loads(text)["traceEvents"] if e["ph"] == "X"]
+    by_track = {name: [e for e in shown if e["tid"] == TRACKS.index(name) + 1] for name in TRACKS}
+    work = {name: [e["args"]["busy_cycles"] for e in by_track[name]] for name in ("array", "DRAM channel")}
+    layers = {layer.name: layer for layer in report.results if layer.unit == "array"}
+    assert [e["dur"] for e in by_track["array"]] == [layer.cycles for layer in layers.values()]
+    ports = sum(layer.stall_cycles.get("onchip_port", 0) for layer in layers.values())
+    assert sum(work["array"]) == sum(layer.compute_cycles for layer in layers.values()) + ports
+    assert all(busy <= e["dur"] for name, all_ in work.items() for busy, e in zip(all_, by_track[name], strict=True))
+    assert [f"{sealed.name}: {sealed.segments:,} segments" for sealed in times.streams.sealed if sealed.on_array] == [
+        e["name"] for e in by_track["array"]
+    ]
+
+
 def test_a_small_budget_merges_and_says_so() -> None:
     few, all_ = slices("network", 3000), slices("network")
     assert sum(map(len, few.values())) < sum(map(len, all_.values()))
