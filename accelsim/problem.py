@@ -55,16 +55,16 @@ class Axis:
         """Indices between the first and the last one of a tile, gaps included: `1 + sum(coef * (length - 1))`."""
         return 1 + sum(coef * (lengths[dim] - 1) for dim, coef in self.terms)
 
-    def mask(self, ranges: Mapping[str, tuple[int, int]]) -> int:
+    def mask(self, ranges: Mapping[str, tuple[int, int]], base: int = 0) -> int:
         """The exact set of stored indices touched by `start, length` ranges of the dims, as a bit mask.
 
-        Gaps left by a stride are not in the set, nor is padding.
+        Gaps left by a stride are not in the set, nor is padding. Bit 0 is index `base`, which none may lie below.
 
         >>> bin(Axis((("P", 2), ("R", 1)), size=8, offset=-1).mask({"P": (0, 2), "R": (0, 2)}))
         '0b111'
         """
         bits = 1
-        shift = self.offset
+        shift = self.offset - base
         for dim, coef in self.terms:
             start, length = ranges[dim]
             if length <= 0:
@@ -72,7 +72,8 @@ class Axis:
             shift += start * coef
             bits = spread(bits, coef, length)
         bits = bits << shift if shift >= 0 else bits >> -shift
-        return bits & ((1 << self.size) - 1)
+        most = max(0, self.size - base)
+        return bits if bits.bit_length() <= most else bits & ((1 << most) - 1)
 
 
 def spread(bits: int, step: int, count: int) -> int:

@@ -26,7 +26,9 @@ class Picked:
     """What picked passes know of the others.
 
     Attributes:
-        prior, after: tile numbers of the passes before and after each, per dim.
+        prior, after: tiles of the passes before and after each, per dim.
+        tiles: per dim, the numbers of the tiles that these passes and their neighbours work on, rising; first and last
+            are among them. Numbers of passes are places in it.
         digits, digits_after: index of every loop outside a pass, and in the pass after: (passes, loops).
         trips: of the loops.
         loops: the loops, outer to inner, as places among those of the mapping.
@@ -34,6 +36,7 @@ class Picked:
 
     prior: dict[str, Ints]
     after: dict[str, Ints]
+    tiles: dict[str, Ints]
     digits: Ints
     digits_after: Ints
     trips: Ints
@@ -97,9 +100,12 @@ class Passes:
         return replace(self, number=self.picked.after, picked=moved)
 
     def grid(self, dim: str) -> Ints:
-        """Starts of the dim's pass tiles: (tiles,)."""
+        """Starts of the dim's pass tiles (of picked passes: of those that occur): (tiles,)."""
         bound = self.mapping.problem.bound[dim]
-        return np.arange(0, bound, min(bound, self.mapping.tile_step(dim, self.position)), dtype=np.int64)
+        step = min(bound, self.mapping.tile_step(dim, self.position))
+        if self.picked is not None and dim in self.picked.tiles:
+            return self.picked.tiles[dim] * step
+        return np.arange(0, bound, step, dtype=np.int64)
 
     def extents(self, dim: str) -> Ints:
         """Extents of the dim's pass tiles, the edge exact: (tiles,)."""

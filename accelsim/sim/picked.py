@@ -115,7 +115,9 @@ def pick(mapping: Mapping, most: int) -> Nest | None:
     places = tuple(place for place, loop in enumerate(mapping.temporal[: mapping.position("stream")]) if loop.trips > 1)
     after = _step(digits, trips, 1)
     numbers = [_numbers(ranges, at) for at in (digits, _step(digits, trips, -1), after)]
-    picked = Picked(numbers[1], numbers[2], digits, after, trips, places)
+    tiles = {dim: np.unique(np.concatenate([found[dim] for found in numbers])) for dim in numbers[0]}
+    numbers = [{dim: np.searchsorted(tiles[dim], found[dim]) for dim in tiles} for found in numbers]
+    picked = Picked(numbers[1], numbers[2], tiles, digits, after, trips, places)
     return Nest(ranges, Passes(mapping, len(digits), numbers[0], mapping.position("stream"), picked))
 
 

@@ -127,8 +127,8 @@ class Stream:
         if np.any(needed <= ready):
             row = self.transfers[int(np.argmax(needed <= ready))]
             raise InputError(
-                f"deadlock: segment {row.needed_by} waits for {row.cause} (needed by segment {row.needed_by}, ready after"
-                f" {row.ready}), which waits for the end of segment {row.ready}, which runs no earlier"
+                f"deadlock: segment {row.needed_by} waits for {row.cause} (needed by segment {row.needed_by}, ready "
+                f"after {row.ready}), which waits for the end of segment {row.ready}, which runs no earlier"
             )
 
     def __eq__(self, other: object) -> bool:

@@ -24,6 +24,7 @@ from accelsim.mapping import Mapping
 from accelsim.problem import Axis, Operand
 
 Cell = tuple[int, int]
+SHORT = 4096  # bits: sets that reach no further are kept from index 0 on, so that tiles share them
 
 
 @dataclass(frozen=True)
@@ -53,18 +54,45 @@ class AxisNest:
     box: bool = False
 
     @cached_property
-    def _known(self) -> dict[tuple[int, ...], int]:
-        """Index sets by starts, as they were found."""
+    def _known(self) -> dict[tuple[tuple[int, ...], int], int]:
+        """Index sets by starts and base, as they were found."""
         return {}
 
-    def _set(self, starts: tuple[int, ...]) -> int:
-        """Index set of one PE (or memory) whose dims begin at `starts`."""
-        found = self._known.get(starts)
+    @cached_property
+    def _groups(self) -> list[list[tuple[int, ...]]]:
+        """Offsets of the PEs that share one read, group by group."""
+        joint = _combos(self.joint)
+        return [[tuple(map(add, far, near)) for near in joint] for far in _combos(self.apart)]
+
+    def _set(self, starts: tuple[int, ...], base: int) -> int:
+        """Index set of one PE (or memory) whose dims begin at `starts`, counted from index `base`."""
+        found = self._known.get((starts, base))
         if found is None:
-            found = self._known[starts] = self._made(starts)
+            found = self._known[starts, base] = self._made(starts, base)
         return found
 
-    def _made(self, starts: tuple[int, ...]) -> int:
+    def _base(self, new: tuple[int, ...], old: tuple[int, ...] | None) -> int:
+        """An index that none of both tiles lies below; 0 near the begin, where sets are short as they are."""
+        if self.axis is None:
+            return 0
+        lows = new if old is None else tuple(map(min, new, old))
+        low = min(0, self.axis.offset) + self._at(self.axis, lows)
+        return low if low > SHORT else 0
+
+    @staticmethod
+    def _at(axis: Axis, starts: tuple[int, ...]) -> int:
+        return sum(coef * start for (_, coef), start in zip(axis.terms, starts, strict=True))
+
+    @cached_property
+    def _span(self) -> int:
+        """Indices between the first and last one of a PE (or memory), both included."""
+        return 0 if self.axis is None else self.axis.span(dict(zip(self.dims, self.pe, strict=True)))
+
+    def _disjoint(self, new: tuple[int, ...], old: tuple[int, ...]) -> bool:
+        """Do the indices of no PE reach into what it held before?"""
+        return self.axis is not None and abs(self._at(self.axis, new) - self._at(self.axis, old)) >= self._span
+
+    def _made(self, starts: tuple[int, ...], base: int) -> int:
         if any(s >= b for s, b in zip(starts, self.bounds, strict=True)):
             return 0
         if self.axis is None:
@@ -72,20 +100,22 @@ class AxisNest:
         ranges = {dim: (s, min(e, b - s)) for dim, s, e, b in zip(self.dims, starts, self.pe, self.bounds, strict=True)}
         if self.box:
             first = sum(coef * ranges[dim][0] for dim, coef in self.axis.terms)
-            return ((1 << self.axis.span({dim: length for dim, (_, length) in ranges.items()})) - 1) << first
-        return self.axis.mask(ranges)
+            return ((1 << self.axis.span({dim: length for dim, (_, length) in ranges.items()})) - 1) << first - base
+        return self.axis.mask(ranges, base)
 
     def cell(self, new: tuple[int, ...], old: tuple[int, ...] | None) -> Cell:
         """(sum of |U|, sum of |U minus D|) over groups of PEs, for a tile beginning at `new`, after `old`."""
+        if old is not None and self._disjoint(new, old):
+            return self.cell(new, None)
         total = kept = 0
-        for far in _combos(self.apart):
+        base = self._base(new, old)
+        for group in self._groups:
             union = fresh = 0
-            for near in _combos(self.joint):
-                offset = tuple(map(add, far, near))
-                now = self._set(tuple(map(add, new, offset)))
+            for offset in group:
+                now = self._set(tuple(map(add, new, offset)), base)
                 union |= now
                 if old is not None:
-                    was = self._set(tuple(map(add, old, offset)))
+                    was = self._set(tuple(map(add, old, offset)), base)
                     if self.reuse:
                         fresh |= now & ~was
                     elif now != was:
