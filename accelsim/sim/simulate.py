@@ -8,7 +8,7 @@ from typing import Literal
 
 from accelsim.arch import Accelerator
 from accelsim.arch.encoding import DENSE, Zeros
-from accelsim.errors import InputError
+from accelsim.errors import InputError, MappingError
 from accelsim.mapping import Mapping, rules_of
 from accelsim.sim import recurrence
 from accelsim.sim.build import Simulated, Visits, build_stream
@@ -97,7 +97,7 @@ def _enumerated(
 ) -> Simulated:
     passes = mapping.passes
     if passes > MOST_PASSES:
-        raise InputError(
+        raise MappingError(
             f"the mapping has {passes:,} passes; at most {MOST_PASSES:,} are simulated one by one, and the engine that "
             "need not do so wants loops that split every dim evenly and a DRAM that is neither by commands nor coded"
         )
@@ -111,7 +111,8 @@ def simulate(
     """Time a mapping on a machine; the vector unit does `post_ops` operations on every finished word.
 
     Raises:
-        InputError: too many passes for the engine that visits all, or `periods` is asked for where it does not apply.
+        MappingError: too many passes for the engine that visits all.
+        InputError: `periods` is asked for where it does not apply.
     """
     if engine == "periods" or (engine is None and mapping.passes > FEW):
         most = mapping.passes if engine else mapping.passes // GAIN

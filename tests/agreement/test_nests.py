@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from accelsim.arch import Accelerator
-from accelsim.errors import InputError
+from accelsim.errors import InputError, MappingError
 from accelsim.lookup import load_arch
 from accelsim.mapping import Loop, Mapping, Rules, TileLevel
 from accelsim.problem import gemm_problem
@@ -177,9 +177,9 @@ def test_nests_refuse_what_has_no_closed_form() -> None:
 def test_too_many_passes_to_list_are_an_error() -> None:
     side = 1 + int(MOST_PASSES**0.5)
     coded = replace(machine("os"), dram=load_arch("eyeriss")[0].dram)
-    with pytest.raises(InputError, match=r"passes; at most 20,000,000 are simulated one by one"):
+    with pytest.raises(MappingError, match=r"passes; at most 20,000,000 are simulated one by one"):
         simulate(gemm(side, side), coded)
     found = simulate(gemm(side, side), machine("os"))
     assert found.engine == "periods" and found.passes == side * side
-    with pytest.raises(InputError, match="simulated one by one"):
+    with pytest.raises(MappingError, match="simulated one by one"):
         _ = found.stream

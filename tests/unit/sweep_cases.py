@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -57,10 +58,17 @@ def command(*words: object) -> list[str]:
 
 @contextmanager
 def start(*words: object) -> Iterator[subprocess.Popen[str]]:
-    """Start accelsim in a session of its own; it has ended afterwards."""
-    process = subprocess.Popen(
-        command(*words), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
-    )
+    """Start accelsim in a session of its own; it has ended afterwards.
+
+    It heeds Ctrl-C although the tests may run in the background of a shell, where that signal is ignored.
+    """
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        process = subprocess.Popen(
+            command(*words), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+        )
+    finally:
+        signal.signal(signal.SIGINT, before)
     try:
         yield process
     finally:
