@@ -26,7 +26,10 @@ from accelsim.problem import Problem
 from accelsim.proof import LayerProof, Proof
 from accelsim.proof import verify as verify_network
 from accelsim.report import RunReport
+from accelsim.sim.drafts import Drafts
+from accelsim.sim.limits import MOST_BYTES, Limits
 from accelsim.store import write_all
+from accelsim.units import bits
 
 if TYPE_CHECKING:
     from accelsim.sweeps.door import SweepResult
@@ -44,6 +47,8 @@ def run(
     energy: str = "",
     gemm: bool = False,
     dataflow: str = "",
+    max_events: int | None = None,
+    max_memory: str = "",
     progress: Callable[[str], None] | None = None,
     on_run: Callable[[Run], None] | None = None,
 ) -> Report:
@@ -60,18 +65,22 @@ def run(
         gemm: rows of a SCALE-Sim topology are matrix products.
         on_run: called with plans and times of the run, for `formats.trace` and `whatif`.
         dataflow: `ws`, `os`, `is` or `rs` in place of the machine's, where its array allows it.
+        max_events: passes or segments of one stream that are simulated one by one at most. max_memory: for listing
+            them (`500 MB`), default 8 GB.
 
     Raises:
         InputError: an unknown name, wrong file, or a dataflow that the array cannot have.
         MappingError: a layer does not fit the machine.
+        BudgetExceeded: simulating takes more events or memory than that.
     """
     machine, arch_file = load_arch(arch, energy)
     graph, model_file = load_model(model, batch, input_shapes, gemm)
     sources = sources_of(arch_file, model_file)
     options = Options(objective, zeros=load_zeros(zeros) if zeros else (), schedule=schedule, dataflow=dataflow)
+    limits = Limits(max_events, bits(max_memory) // 8 if max_memory else MOST_BYTES)
     report = run_pipeline(
         machine, graph, options, model=_name(model), sources=sources, progress=progress, rows=load_rows(model, gemm),
-        cache=KeptCache(MappingCache()), on_run=on_run,
+        cache=KeptCache(MappingCache(), Drafts(limits)), on_run=on_run,
     )  # fmt: skip
     return Report.of(_with_formulas(report, graph))
 

@@ -15,7 +15,7 @@ from accelsim.mapping.constraint import Constraint
 from accelsim.mapping.text import nest_text
 from accelsim.plan import lower, post_ops
 from accelsim.problem import Problem
-from accelsim.traffic import Factors
+from accelsim.sim.drafts import Drafts
 
 if TYPE_CHECKING:
     from accelsim.certify.proof import Claim
@@ -171,9 +171,9 @@ def front_of(task: Task, arch: Accelerator, imperfect: bool = False, most: int =
         front = Search(request, front=True).front()
     except MappingError as error:
         raise MappingError(f"layer {task.name} on {arch.name}: {error}") from None
-    factors, points = Factors(), []
+    drafts, points = Drafts(), []
     for point in front.points:
-        cycles = evaluate(point.mapping, arch, task.post_ops, factors).outcome.makespan
+        cycles = evaluate(point.mapping, arch, task.post_ops, drafts).outcome.makespan
         points.append(TradePoint(point.energy_fj, point.cycles, cycles, nest_text(point.mapping, arch)))
     return Trade(task.name, task.times, front.proven, front.boxes, front.evaluated, tuple(points))
 

@@ -20,6 +20,10 @@ class MappingError(InputError):
     """A mapping is illegal, or no legal mapping of a layer exists on a machine."""
 
 
+class BudgetExceeded(MappingError):
+    """Simulating would take more events or memory than the budget allows."""
+
+
 class CheckFailed(AccelsimError):
     """A conservation law, a verification or a validation band does not hold (exit code 1)."""
 

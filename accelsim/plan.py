@@ -11,7 +11,7 @@ import numpy as np
 
 from accelsim.arch import Accelerator
 from accelsim.arch.encoding import DENSE, Zeros
-from accelsim.errors import InputError, MappingError, nearest
+from accelsim.errors import BudgetExceeded, InputError, MappingError, nearest
 from accelsim.execute.gathers import GATHERS
 from accelsim.graph import LayerGraph, Node
 from accelsim.layers import (
@@ -29,6 +29,7 @@ from accelsim.mapper.search import OBJECTIVES, Library, Mapped, Objective, evalu
 from accelsim.mapping.chunks import VectorJob
 from accelsim.problem import Problem
 from accelsim.residency import Residency, narrowed, residency
+from accelsim.sim.drafts import Drafts
 from accelsim.sim.simulate import Listed, Simulation, listed
 from accelsim.sim.stream import Stream, Summary
 from accelsim.sim.timetable import SCHEDULES
@@ -39,11 +40,15 @@ Progress = Callable[[str], None]
 
 
 class KeptCache(dict[tuple[Any, ...], Mapped]):
-    """A cache of mappings that also asks and tells a library, which outlives the process."""
+    """A cache of mappings that also asks and tells a library, which outlives the process.
 
-    def __init__(self, library: Library) -> None:
+    Attributes:
+        drafts: what mappings come to before they are timed; may be shared between machines.
+    """
+
+    def __init__(self, library: Library, drafts: Drafts | None = None) -> None:
         super().__init__()
-        self.library = library
+        self.library, self.drafts = library, Drafts() if drafts is None else drafts
 
 
 @dataclass(frozen=True)
@@ -215,9 +220,9 @@ def _plan_part(node: Node, item: WorkItem, seat: _Seat, options: Options, cache:
         whole, resident = frozenset({"Weights"} if seat.kept == "loaded" else ()), seat.resident(item)
         key = (item, arch, options.objective, extra, whole, resident, zeros)
         if key not in cache:
-            library = cache.library if isinstance(cache, KeptCache) else None
+            library, drafts = (cache.library, cache.drafts) if isinstance(cache, KeptCache) else (None, None)
             cache[key] = map_problem(
-                item, arch, options.objective, extra, whole, resident, zeros, library=library
+                item, arch, options.objective, extra, whole, resident, zeros, library=library, drafts=drafts
             )  # fmt: skip
         return _mapped_part(item, cache[key], extra, zeros)
     return _vector_part(item, vector_job(node, item, seat.here, seat.stays), arch)
@@ -255,6 +260,8 @@ def _plan_layer(node: Node, seat: _Seat, options: Options, cache: Cache, reads: 
     try:
         parts = tuple(_plan_part(node, item, seat, options, cache) for item in lower(node, arch, reads))
         return Plan(node, parts, arch, seat.kept, seat.here, seat.stays)
+    except BudgetExceeded as error:
+        raise BudgetExceeded(f"layer {node.name} ({node.op}, output {node.shape}): {error}") from None
     except MappingError as error:
         raise MappingError(
             f"layer {node.name} ({node.op}, output {node.shape}) does not fit {arch.name}: {error}"
@@ -290,6 +297,8 @@ def plan_network(
         try:
             seat = _seat(node, number, arch, chosen)
             plans.append(_plan_layer(node, seat, options, shared, measured_reads(node, graph)))
+        except BudgetExceeded:
+            raise
         except MappingError:
             fewer = chosen.without_largest(number)
             if fewer is None:

@@ -13,6 +13,7 @@ from accelsim.mapping.legality import uses
 from accelsim.mapping.points import vector_memory
 from accelsim.plan import Part, Plan
 from accelsim.sim import recurrence
+from accelsim.sim.limits import Limits
 from accelsim.sim.network import Piece, Room, alone, joined, part_times
 from accelsim.sim.system import Job, schedule
 from accelsim.sim.timetable import Owner, Sealed, Slot, Streams, Strip, Timetable
@@ -87,16 +88,20 @@ def _layerwise(plans: tuple[Plan, ...], arch: Accelerator) -> Timetable:
     return Timetable(slots, partial(_apart, plans, tuple(start for start, _ in spans), arch))
 
 
-def timetable(plans: tuple[Plan, ...], arch: Accelerator, schedule: str) -> Timetable:
+def timetable(plans: tuple[Plan, ...], arch: Accelerator, schedule: str, limits: Limits | None = None) -> Timetable:
     """When every layer runs under a schedule of `plan.SCHEDULES`.
 
     Layers do not overlap `layerwise`, nor behind a DRAM by commands, whose state belongs to one layer, nor in a network
     of more than `LISTED` segments. In one stream a layer's slot reaches from the end of the layer before to its own
     end; loads of its first tiles lie in slots before it, and stores of its last results after it.
+
+    Raises:
+        BudgetExceeded: the stream has more segments than the limits allow.
     """
     segments = sum(part.ran.segments for plan in plans for part in plan.parts)
     if not segments or schedule == "layerwise" or arch.dram.timing is not None or segments > LISTED:
         return _layerwise(plans, arch)
+    (Limits() if limits is None else limits).check("the network's segments as one stream", segments)
     pieces = pieces_of(plans, arch)
     network = joined(pieces)
     outcome = recurrence.run(network.stream, arch.dram, arch.clock_hz)

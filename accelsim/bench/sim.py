@@ -22,6 +22,7 @@ from accelsim.sim.stream import Outcome, Stream
 NETWORKS = ("mobilenet_v2", "resnet50")
 TILES = (10, 32, 100, 316, 1000)  # tile steps are their squares
 MANY = (*TILES, 3162, 10_000, 31_623, 100_000, 316_228)
+CASE = "matrix product in tiles"
 ORACLE = 10_000  # tile steps that SimPy is given at most
 ZIGZAG = {"resnet18": "layer by layer ZigZag 3.9.1: 2,882,984 cycles, 2,010,421 words", "mobilenet_v2": ""}
 """Conv and fc layers of ResNet-18 on its machine, as measured beside this project in November 2026."""
@@ -70,7 +71,7 @@ def tile_steps(side: int, engine: recurrence.Engine | None) -> SimRow:
 
     def work() -> SimRow:
         outcome = timed(build_stream(mapping, arch).stream)
-        return SimRow("matrix product in tiles", engine or "simpy", side * side, outcome.makespan, 0)
+        return SimRow(CASE, engine or "simpy", side * side, outcome.makespan, 0)
 
     return _spent(work)
 
@@ -82,7 +83,7 @@ def tile_classes(side: int) -> SimRow:
 
     def work() -> SimRow:
         found = simulate(mapping, arch, engine="periods")
-        return SimRow("matrix product in tiles", found.engine, found.segments, found.outcome.makespan, 0)
+        return SimRow(CASE, found.engine, found.segments, found.outcome.makespan, 0)
 
     return _spent(work)
 
@@ -139,14 +140,26 @@ def cases(networks: bool = True) -> Iterator[SimRow]:
             yield network(model, name)
 
 
-def markdown(rows: list[SimRow]) -> str:
-    """The rows as a report."""
+def figures(rows: list[SimRow], name: str) -> dict[str, bytes]:
+    """CPU seconds against tile steps, by engine, as `NAME.png` and `NAME.svg`; none without such rows."""
+    from accelsim.plot.sweep import Cell, draw
+    from accelsim.space.spec import Plot
+
+    cells = [Cell(r.tiles, r.cpu_s, r.engine) for r in rows if r.case == CASE]
+    title = "CPU seconds of simulating a layer against its tile steps, compiled, one core"
+    plot = Plot(name=name, kind="lines", x="tile steps", y="CPU s", by="engine", log="xy", title=title)
+    return draw(plot, cells) if cells else {}
+
+
+def markdown(rows: list[SimRow], figure: str = "") -> str:
+    """The rows as a report; `figure` is the name of its picture."""
     lines = [
         "# Benchmarks: the simulator", "",
         "Written by `accelsim bench sim --out FILE.md`. CPU seconds of one core after "
         "compilation: streams are built from mappings and run. Engines: `compiled` and `python` sweep over the stream, "
         "`periods` visits each class of tile steps and jumps over whole periods, `simpy` is the oracle that all "
         "equal to the cycle. Tile steps are segments between tiles of DRAM.", "",
+        *([f"![CPU seconds against tile steps, by engine]({figure})", ""] if figure else []),
         "| case | engine | tile steps | cycles | CPU s | |", "|---|---|---:|---:|---:|---|",
     ]  # fmt: skip
     for r in rows:

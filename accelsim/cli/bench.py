@@ -11,6 +11,8 @@ from accelsim.cli.shared import Bar, Json, app, print_json, print_table, say, wa
 from accelsim.errors import InputError, nearest
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from _typeshed import DataclassInstance
 
 BENCHES = ("mapper", "sim")
@@ -22,7 +24,12 @@ def bench(
     networks: Annotated[
         bool, typer.Option("--networks", help="Whole networks on every machine, too (minutes).")
     ] = False,
-    out: Annotated[str, typer.Option("--out", "-o", metavar="FILE.md", help="Write the table as Markdown.")] = "",
+    scalesim: Annotated[
+        str, typer.Option("--scalesim", metavar="PYTHON", help="sim: SCALE-Sim 3.0.0 beside it, by this interpreter.")
+    ] = "",
+    out: Annotated[
+        str, typer.Option("--out", "-o", metavar="FILE.md", help="Write the table as Markdown (sim: and a figure).")
+    ] = "",
     json: Json = "",
 ) -> None:
     """Measure CPU seconds of the mapper (with cycles, energy, gaps) or of the simulator on fixed cases."""
@@ -35,9 +42,12 @@ def bench(
     as_json = wants_json(json)
     if out:
         prepare(Path(out).parent)
-    text = _mapper(networks, as_json) if name == "mapper" else _sim(networks, as_json)
+    if scalesim and name != "sim":
+        raise InputError(f"--scalesim belongs to bench sim, not to bench {name}")
+    target = Path(out)
+    files = _mapper(networks, as_json, target) if name == "mapper" else _sim(networks, as_json, target, scalesim)
     if out:
-        write_all(Path(out).parent, {Path(out).name: text.encode()})
+        write_all(target.parent, files)
     if out and not as_json:
         say(f"written to {out}")
 
@@ -59,19 +69,25 @@ def _measured(cases: Iterable[Row], label: Callable[[Row], str], as_json: bool) 
     return rows
 
 
-def _sim(networks: bool, as_json: bool) -> str:
-    from accelsim.bench import sim
+def _sim(networks: bool, as_json: bool, target: Path, scalesim: str) -> dict[str, bytes]:
+    from itertools import chain
 
-    rows = _measured(sim.cases(networks), lambda row: f"{row.case}, {row.engine}", as_json)
+    from accelsim.bench import peers, sim
+    from accelsim.validate.scalesim import topology
+
+    peer = peers.scalesim(scalesim, "alexnet", topology("alexnet")) if scalesim else ()
+    cases = chain(peer, sim.cases(networks))
+    rows = _measured(cases, lambda row: f"{row.case}, {row.engine}", as_json)
     if not as_json:
         columns = [("case", False), ("engine", False), ("tile steps", True), ("cycles", True), ("CPU s", True),
                    ("why", False)]  # fmt: skip
         table = [[r.case, r.engine, f"{r.tiles:,}", f"{r.makespan:,}", f"{r.cpu_s:.3f}", r.note] for r in rows]
         print_table("Simulator", columns, table)
-    return sim.markdown(rows)
+    figure = target.with_suffix(".svg").name if target.name else ""
+    return {target.name: sim.markdown(rows, figure).encode()} | (sim.figures(rows, target.stem) if figure else {})
 
 
-def _mapper(networks: bool, as_json: bool) -> str:
+def _mapper(networks: bool, as_json: bool, target: Path) -> dict[str, bytes]:
     from accelsim.bench import mapper
 
     rows = _measured(mapper.cases(networks), lambda row: f"{row.case} on {row.machine}", as_json)
@@ -84,4 +100,4 @@ def _mapper(networks: bool, as_json: bool) -> str:
             for r in rows
         ]  # fmt: skip
         print_table("Mapper", columns, table)
-    return mapper.markdown(rows)
+    return {target.name: mapper.markdown(rows).encode()}

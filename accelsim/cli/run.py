@@ -58,6 +58,12 @@ def run(
         str, typer.Option("--trace", metavar="FILE.json", help="Also write what ran when, for Perfetto.")
     ] = "",
     dataflow: Dataflow = "",
+    max_events: Annotated[
+        str, typer.Option("--max-events", metavar="N", help="Segments of a stream that are simulated one by one.")
+    ] = "",
+    max_memory: Annotated[
+        str, typer.Option("--max-memory", metavar="SIZE", help="For listing a stream, as 500 MB (default 8 GB).")
+    ] = "",
     json: Json = "",
 ) -> None:
     """Simulate a network on a machine; write report.json, report.html, layers.csv, summary.md, figures."""
@@ -65,10 +71,8 @@ def run(
 
     from accelsim import api
     from accelsim.arch.dataflows import with_dataflow
-    from accelsim.formats.outputs import layers_csv, rows_csv, summary_md, to_json
+    from accelsim.formats.outputs import rows_csv, to_json
     from accelsim.lookup import load_arch, load_model
-    from accelsim.plot.page import report_html
-    from accelsim.plot.views import draw
     from accelsim.store import prepare, write_all
     from accelsim.whatif import what_if
 
@@ -95,6 +99,8 @@ def run(
             energy=energy,
             gemm=gemm,
             dataflow=dataflow,
+            max_events=whole(max_events, "max-events", 1) if max_events else None,
+            max_memory=max_memory,
             progress=bar.step,
             on_run=runs.append,
         )
@@ -102,22 +108,29 @@ def run(
         _write_trace(report, runs[0], trace)
     found = what_if(runs[0], machine) if twice else None
     data = report.as_dict() | ({} if found is None else {"what_if": found.as_dict()})
-    files = {
-        "report.json": to_json(data).encode(),
-        **({} if found is None else {"what_if.csv": rows_csv(found.rows()).encode()}),
-        "layers.csv": layers_csv(report).encode(),
-        "summary.md": summary_md(report).encode(),
-        "report.html": report_html(report).encode(),
-        **draw(report),
-        **_scalesim_files(report),
-    }
-    write_all(folder, files)
+    more = {} if found is None else {"what_if.csv": rows_csv(found.rows()).encode()}
+    write_all(folder, {"report.json": to_json(data).encode(), **more, **_files(report)})
     if as_json:
         print_json(data)
     else:
         _print_report(report, str(folder))
         if found is not None:
             _print_what_if(found, report.totals.cycles)
+
+
+def _files(report: RunReport) -> dict[str, bytes]:
+    """Tables, summary, page and figures of a report."""
+    from accelsim.formats.outputs import layers_csv, summary_md
+    from accelsim.plot.page import report_html
+    from accelsim.plot.views import draw
+
+    return {
+        "layers.csv": layers_csv(report).encode(),
+        "summary.md": summary_md(report).encode(),
+        "report.html": report_html(report).encode(),
+        **draw(report),
+        **_scalesim_files(report),
+    }
 
 
 def _write_trace(report: RunReport, run: Run, target: str) -> None:

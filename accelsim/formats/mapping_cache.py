@@ -65,6 +65,7 @@ class MappingCache:
     def __init__(self, folder: str | Path | None = None) -> None:
         self.folder = Path(folder) if folder is not None else cache_root() / "mappings"
         self.writable, self.state = True, package_state()
+        self._last: tuple[Request, str] | None = None
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError:
@@ -72,7 +73,9 @@ class MappingCache:
         self.writable = self.writable and os.access(self.folder, os.W_OK)
 
     def _place(self, request: Request) -> Path:
-        key = key_of(request, self.state)
+        if self._last is None or self._last[0] is not request:
+            self._last = request, key_of(request, self.state)
+        key = self._last[1]
         return self.folder / key[:2] / f"{key[2:]}.json"
 
     def get(self, request: Request) -> tuple[Mapping, Found] | None:

@@ -10,10 +10,11 @@ from accelsim.dram.energy import ACTIVATION, READ_WRITE, command_energy_fj
 from accelsim.energy import array_traffic, energy_fj, live_macs
 from accelsim.mapper.exact.search import Found
 from accelsim.mapper.objective import Objective, objective_cost
-from accelsim.mapping import LinkCount, Mapping, rules_of
+from accelsim.mapping import LinkCount, Mapping
+from accelsim.sim.drafts import Drafts
 from accelsim.sim.simulate import Simulation, simulate
 from accelsim.sim.stream import Summary
-from accelsim.traffic import Factors, count, stored_words
+from accelsim.traffic import stored_words
 
 
 @dataclass(frozen=True)
@@ -54,11 +55,12 @@ class Mapped:
 
 
 def evaluate(
-    mapping: Mapping, arch: Accelerator, post_ops: int = 0, factors: Factors | None = None, zeros: Zeros = DENSE
+    mapping: Mapping, arch: Accelerator, post_ops: int = 0, drafts: Drafts | None = None, zeros: Zeros = DENSE
 ) -> Mapped:
     """Counts, stream, time and energy of a mapping, exactly; `post_ops` vector operations per finished word."""
-    counts = count(mapping, arch, rules_of(arch), factors)
-    simulated = simulate(mapping, arch, post_ops, zeros, factors)
+    known = Drafts() if drafts is None else drafts
+    counts = known.words(mapping, arch)
+    simulated = simulate(mapping, arch, post_ops, zeros, known)
     outcome = simulated.outcome
     macs = mapping.problem.macs if mapping.problem.op == "mac" else 0
     ops = post_ops * stored_words(mapping.problem.output, mapping) if macs else mapping.problem.macs

@@ -10,13 +10,13 @@ promising of those are simulated too.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Protocol
 
 from accelsim.arch import Accelerator
 from accelsim.arch.encoding import DENSE, Zeros
-from accelsim.errors import MappingError
+from accelsim.errors import BudgetExceeded, MappingError
 from accelsim.mapper.evaluate import Mapped, evaluate
 from accelsim.mapper.exact.search import NO_LIMIT, Candidate, Found, Request
 from accelsim.mapper.objective import OBJECTIVES, Objective, objective_cost
@@ -25,7 +25,8 @@ from accelsim.mapping.constraint import ANYTHING, Constraint
 from accelsim.mapping.legality import problems_with
 from accelsim.mapping.points import vector_memory
 from accelsim.problem import Problem
-from accelsim.traffic import Factors
+from accelsim.sim.drafts import Drafts
+from accelsim.sim.limits import Limits
 
 __all__ = ["OBJECTIVES", "Mapped", "Objective", "evaluate", "map_problem"]
 SIMULATIONS = 8  # mappings simulated at most, per round
@@ -48,10 +49,11 @@ class Library(Protocol):
 class _Judge:
     """Simulates candidates and remembers the best by what it takes, and the least by what the search counts."""
 
-    def __init__(self, request: Request) -> None:
-        self.request, self.factors = request, Factors()
+    def __init__(self, request: Request, drafts: Drafts) -> None:
+        self.request, self.drafts = request, drafts
         self.best: Mapped | None = None
         self.least: Mapped | None = None
+        self.refused: BudgetExceeded | None = None
         self.simulated = 0
 
     def _hopeless(self, candidate: Candidate) -> bool:
@@ -60,16 +62,30 @@ class _Judge:
         bound = objective_cost(goal, candidate.energy_fj, candidate.cycles)
         return self.least is not None and bound >= self.least.counted_cost(goal)
 
-    def round(self, candidates: Iterable[Candidate]) -> None:
-        """Simulate up to `SIMULATIONS` of them that could still be best."""
-        request, done, passes = self.request, 0, 0
+    def _short_first(self, candidates: Iterable[Candidate]) -> Iterator[Candidate]:
+        """Those that could still be best: of no more than `PASSES` passes, in their order, then the others."""
+        long = []
         for candidate in candidates:
             if self._hopeless(candidate):
                 continue
+            if candidate.mapping.passes > PASSES:
+                long.append(candidate)
+            else:
+                yield candidate
+        yield from (candidate for candidate in long if not self._hopeless(candidate))
+
+    def round(self, candidates: Iterable[Candidate]) -> None:
+        """Simulate up to `SIMULATIONS` of them that could still be best, those of many passes last."""
+        request, done, passes = self.request, 0, 0
+        for candidate in self._short_first(candidates):
             passes += candidate.mapping.passes
             if done == SIMULATIONS or (self.best is not None and passes > PASSES):
                 break
-            found = evaluate(candidate.mapping, request.arch, request.post_ops, self.factors)
+            try:
+                found = evaluate(candidate.mapping, request.arch, request.post_ops, self.drafts)
+            except BudgetExceeded as error:
+                self.refused = error
+                continue
             done += 1
             goal = request.objective
             if self.best is None or found.cost(goal) < self.best.cost(goal):
@@ -83,49 +99,55 @@ def map_problem(
     problem: Problem, arch: Accelerator, objective: Objective = "edp", post_ops: int = 0,
     whole: frozenset[str] = frozenset(), resident: frozenset[str] = frozenset(), zeros: Zeros = DENSE,
     limit: Constraint = ANYTHING, imperfect: bool = False, max_evaluations: int = EVALUATIONS,
-    library: Library | None = None,
+    library: Library | None = None, drafts: Drafts | None = None,
 ) -> Mapped:  # fmt: skip
     """The best mapping of a problem whose finished words each take `post_ops` vector operations.
 
     `whole` operands stay in their outermost memory as one tile; `resident` ones are there when the problem begins.
-    `library` is asked before the search and told after it.
+    `library` is asked before the search and told after it. `drafts` may be shared between problems and machines.
     `limit` restricts the space, `imperfect` widens it (`mapper.exact.space`). `zeros` change what the result costs, not
     which mapping it is.
 
     Raises:
         MappingError: no tile fits; the message says which memory needs how much for which operand.
+        BudgetExceeded: no mapping can be simulated within the limits of `drafts`.
     """
+    drafts = Drafts() if drafts is None else drafts
     if problem.op != "mac":
-        return _map_pool(problem, arch, resident)
+        return _map_pool(problem, arch, resident, drafts)
     most = min(max_evaluations, NO_LIMIT)
     request = Request(problem, arch, objective, post_ops, limit, imperfect, most, whole, resident)
+    if drafts.limits != Limits():
+        library = None  # what is found within a budget is not what others look for
     known = library.get(request) if library is not None else None
     if known is not None:
-        best = replace(evaluate(known[0], arch, post_ops), search=known[1])
+        best = replace(evaluate(known[0], arch, post_ops, drafts), search=known[1])
     else:
-        best = _searched(request)
+        best = _searched(request, drafts)
         if library is not None and best.search is not None:
             library.put(request, best.mapping, best.search)
-    return best if zeros == DENSE else evaluate(best.mapping, arch, post_ops, zeros=zeros)
+    return best if zeros == DENSE else evaluate(best.mapping, arch, post_ops, drafts, zeros)
 
 
-def _searched(request: Request) -> Mapped:
+def _searched(request: Request, drafts: Drafts) -> Mapped:
     """Search, simulate, and search further where the gap is wide."""
     from accelsim.mapper.exact.run import Search
 
     search, most = Search(request), request.max_evaluations
     found = search.run()
-    judge = _Judge(request)
-    judge.round(sorted(found.best, key=lambda c: c.mapping.passes > PASSES))
+    judge = _Judge(request, drafts)
+    judge.round(found.best)
+    if judge.refused is not None and judge.best is None:
+        raise judge.refused
     assert judge.best is not None and judge.least is not None
     least = judge.least
     if least.counted_cost(request.objective) > (1 + ENOUGH) * found.cost and most >= WIDER:
         wider = search.wider(least.counted_fj, least.outcome.makespan, WIDER)
-        judge.round(c for c in wider if c.mapping.passes <= PASSES)
+        judge.round(wider)
     return replace(judge.best, search=replace(found, best=(), simulated=judge.simulated))
 
 
-def _map_pool(problem: Problem, arch: Accelerator, resident: frozenset[str]) -> Mapped:
+def _map_pool(problem: Problem, arch: Accelerator, resident: frozenset[str], drafts: Drafts) -> Mapped:
     """Pooling: the largest tile of channels, then rows, that fits; windows stream inside."""
     memory = vector_memory(arch)
     bound = problem.bound
@@ -142,7 +164,7 @@ def _map_pool(problem: Problem, arch: Accelerator, resident: frozenset[str]) -> 
         mapping = Mapping(problem, arch.array.dataflow, levels, inner, resident=resident)
         wrong = problems_with(mapping, arch)
         if not wrong:
-            return evaluate(mapping, arch)
+            return evaluate(mapping, arch, drafts=drafts)
     raise MappingError("; ".join(wrong) + f" ({memory.name} feeds the vector unit)")
 
 

@@ -40,6 +40,12 @@ class Simulated:
     passes: int
     visits: tuple[Visits, ...] = ()
 
+    @property
+    def nbytes(self) -> int:
+        """Memory of its tables."""
+        tables = [self.stream.work, self.stream.moves, *(visits.finish for visits in self.visits)]
+        return sum(table.nbytes for table in tables)
+
 
 def _flow(flows: list[LinkFlow], operand: str, child: str) -> LinkFlow:
     return next(f for f in flows if f.operand.name == operand and f.point.memory == child)

@@ -60,6 +60,13 @@ class SegmentNest:
     carried: dict[tuple[str, str, str], tuple[int, int, int]]
 
     @property
+    def nbytes(self) -> int:
+        """Memory of its tables, those of the picked passes included."""
+        passes = self.nest.passes
+        columns = len(passes.number) * 3 + 2 * len(self.nest.ranges)
+        return passes.count * columns * 8 + self.work.nbytes + sum(f.loads.nbytes + f.stores.nbytes for f in self.fed)
+
+    @property
     def segments(self) -> int:
         """All segments."""
         return prod(r.trips for r in self.nest.ranges[: self.loops])

@@ -215,22 +215,33 @@ class _Column:
     before: bool = False
 
 
+def _classes(table: Ints) -> tuple[int, NDArray[np.intp]]:
+    """How many different values a table has, and which of them each entry is. Rising tables need no sort."""
+    steps = np.diff(table)
+    if (steps >= 0).all():
+        classes = np.zeros(table.size, np.intp)
+        np.cumsum(steps > 0, out=classes[1:])
+        return int(classes[-1]) + 1, classes
+    values, found = np.unique(table, return_inverse=True)
+    return values.size, found.reshape(-1)
+
+
 def _combined(passes: Passes, columns: list[_Column]) -> tuple[list[tuple[int, ...]], NDArray[np.intp]]:
     """Distinct rows of the columns and, per pass, which one it is. The first pass counts as its own predecessor."""
+    moving = [c for c in columns if c.dim in passes.number and (c.table != c.table[0]).any()]
+    if not moving:
+        return [tuple(int(c.table[0]) for c in columns)], np.zeros(passes.count, np.intp)
     keys, span = np.zeros(passes.count, np.int64), 1
-    for column in columns:
-        values, classes = np.unique(column.table, return_inverse=True)
-        if values.size == 1:
-            continue
-        codes = classes.reshape(-1)
+    for column in moving:
+        values, classes = _classes(column.table)
         if column.before:
-            codes = passes.prior(column.dim, np.arange(passes.count), codes)
+            codes = passes.prior(column.dim, np.arange(passes.count), classes)
         else:
-            codes = codes[passes.number[column.dim]]
-        if span * values.size >= 1 << 62:
+            codes = classes[passes.number[column.dim]]
+        if span * values >= 1 << 62:
             _, keys = np.unique(keys, return_inverse=True)
             keys, span = keys.reshape(-1), passes.count
-        keys, span = keys * values.size + codes, span * values.size
+        keys, span = keys * values + codes, span * values
     if span <= DENSE_KEYS * passes.count:
         where, inverse = unique_dense(keys, span)
     else:

@@ -13,7 +13,9 @@ from typing import Any
 import numpy as np
 
 from accelsim.arch import Dram
+from accelsim.errors import BudgetExceeded
 from accelsim.jit import compiled
+from accelsim.sim.limits import Limits
 from accelsim.sim.nest import SegmentNest
 from accelsim.sim.stream import CAUSES, FINAL_DRAIN, Ints, Summary
 from accelsim.timing.bound import dram_cycles, machine_ratio
@@ -184,9 +186,11 @@ def _jump(now: Array, mark: Array, state: Array, done: Array, jump: int) -> None
 
 @compiled
 def run_nest(
-    loops: Array, work: Array, fed: Array, loads: Array, stores: Array, ratio: Array, overlap: int, now: Array
-) -> int:
-    """Run all segments; `now` holds the final times and sums. Returns the segments that were visited one by one."""
+    loops: Array, work: Array, fed: Array, loads: Array, stores: Array, ratio: Array, overlap: int, now: Array,
+    budget: int,
+) -> int:  # fmt: skip
+    """Run all segments; `now` holds the final times and sums. Returns the segments that were visited one by one, or
+    -1 if there would be more than the budget."""
     depth, count = loops.shape[0], 1
     for k in range(depth):
         count *= loops[k, TRIPS]
@@ -205,6 +209,8 @@ def run_nest(
     _ready(now, -1, count, fed, loops, loads, stores, ratio, done, queue)
     segment, visited = 0, 0
     while segment < count:
+        if visited == budget:
+            return -1
         _begin_visits(segment, fed, done, arriving)
         _segment(now, work[_place(loops, depth, segment)], fed, done, arriving, overlap)
         _ready(now, segment, count, fed, loops, loads, stores, ratio, done, queue)
@@ -236,10 +242,20 @@ def run_nest(
     return visited
 
 
-def run(found: SegmentNest, dram: Dram, clock_hz: int) -> tuple[Summary, int]:
-    """What running all segments comes to, and how many of them were visited one by one."""
+def run(found: SegmentNest, dram: Dram, clock_hz: int, limits: Limits | None = None) -> tuple[Summary, int]:
+    """What running all segments comes to, and how many of them were visited one by one.
+
+    Raises:
+        BudgetExceeded: more than the limits allow.
+    """
     num, den = machine_ratio(clock_hz, dram.bandwidth_bits_per_s)
-    now, visited = _compiled_nest(found, num, den, dram.latency_cycles)
+    budget = limits.events if limits is not None and limits.events is not None else found.segments
+    now, visited = _compiled_nest(found, num, den, dram.latency_cycles, budget)
+    if visited < 0:
+        raise BudgetExceeded(
+            f"{budget:,} segments were visited one by one, and no period was found that leads to the end of all "
+            f"{found.segments:,}: the event budget (--max-events) is spent"
+        )
     stalls = {cause: int(cycles) for cause, cycles in zip(CAUSES, now[COUNTS:], strict=True) if cycles}
     makespan = int(max(now[END], now[LATEST]))
     drain = makespan - int(now[END])
@@ -248,7 +264,7 @@ def run(found: SegmentNest, dram: Dram, clock_hz: int) -> tuple[Summary, int]:
     return Summary(makespan, tuple(sorted(stalls.items())), drain, int(now[BUSY]), reads, writes), visited
 
 
-def _compiled_nest(found: SegmentNest, num: int, den: int, latency: int) -> tuple[Ints, int]:
+def _compiled_nest(found: SegmentNest, num: int, den: int, latency: int, budget: int) -> tuple[Ints, int]:
     """Times and sums at the end (END to SEQ, stalls by cause), and how many segments were visited one by one."""
     ranges = found.nest.ranges[: found.loops]
     loops = np.array([[r.trips, r.low, r.high, len(r.picked)] for r in ranges], np.int64).reshape(-1, 4)
@@ -264,5 +280,5 @@ def _compiled_nest(found: SegmentNest, num: int, den: int, latency: int) -> tupl
     now = np.zeros(COUNTS + len(CAUSES), np.int64)
     fed = np.array(rows, np.int64).reshape(-1, 6)
     ratio = np.array([num, den, latency], np.int64)
-    visited = run_nest(loops, found.work, fed, loads, stores, ratio, int(found.overlap), now)
+    visited = run_nest(loops, found.work, fed, loads, stores, ratio, int(found.overlap), now, budget)
     return now, int(visited)

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
 
 from accelsim.arch import Accelerator
 from accelsim.arch.encoding import DENSE, Zeros
-from accelsim.errors import InputError, MappingError
-from accelsim.mapping import Mapping, rules_of
+from accelsim.errors import InputError
+from accelsim.mapping import Mapping
 from accelsim.sim import recurrence
-from accelsim.sim.build import Simulated, Visits, build_stream
-from accelsim.sim.nest import segment_nest
+from accelsim.sim.build import Simulated, Visits
+from accelsim.sim.drafts import Drafts
 from accelsim.sim.stream import Breakdown, Outcome, Stream, Summary
-from accelsim.traffic import Factors
 
 Engine = Literal["periods", "compiled", "python"]
 FEW = 256  # passes that are simulated one by one in any case
 GAIN = 3  # a nest pays if its passes are so many times those it picks
-MOST_PASSES = 20_000_000  # passes enumerated at most: they take about 400 B each
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,6 +27,7 @@ class Simulation:
     Attributes:
         outcome: sums over the whole run. engine: that found them.
         segments, passes: how many there are. carried, breakdown: as in `Simulated` and `Stream`.
+        drafts: where its stream may be known from before.
     """
 
     mapping: Mapping
@@ -41,10 +40,11 @@ class Simulation:
     passes: int
     carried: dict[tuple[str, str, str], tuple[int, int, int]]
     breakdown: Breakdown
+    drafts: Drafts = field(repr=False)
 
     @cached_property
     def _built(self) -> Simulated:
-        return _enumerated(self.mapping, self.arch, self.post_ops, self.zeros)
+        return self.drafts.stream(self.mapping, self.arch, self.post_ops, self.zeros)
 
     @property
     def stream(self) -> Stream:
@@ -92,54 +92,37 @@ def listed(stream: Stream, arch: Accelerator, engine: recurrence.Engine | None =
     return Listed(stream, recurrence.run(stream, arch.dram, arch.clock_hz, chosen), chosen)
 
 
-def _enumerated(
-    mapping: Mapping, arch: Accelerator, post_ops: int, zeros: Zeros, factors: Factors | None = None
-) -> Simulated:
-    passes = mapping.passes
-    if passes > MOST_PASSES:
-        raise MappingError(
-            f"the mapping has {passes:,} passes; at most {MOST_PASSES:,} are simulated one by one, and the engine that "
-            "need not do so wants loops that split every dim evenly and a DRAM that is neither by commands nor coded"
-        )
-    return build_stream(mapping, arch, post_ops=post_ops, zeros=zeros, factors=factors)
-
-
 def simulate(
-    mapping: Mapping, arch: Accelerator, post_ops: int = 0, zeros: Zeros = DENSE, factors: Factors | None = None,
+    mapping: Mapping, arch: Accelerator, post_ops: int = 0, zeros: Zeros = DENSE, drafts: Drafts | None = None,
     engine: Engine | None = None,
 ) -> Simulation:  # fmt: skip
     """Time a mapping on a machine; the vector unit does `post_ops` operations on every finished word.
 
+    Streams and nests known to `drafts` are not made again.
+
     Raises:
-        MappingError: too many passes for the engine that visits all.
+        BudgetExceeded: more events or memory than `drafts` allow.
         InputError: `periods` is asked for where it does not apply.
     """
+    known = Drafts() if drafts is None else drafts
     if engine == "periods" or (engine is None and mapping.passes > FEW):
         most = mapping.passes if engine else mapping.passes // GAIN
-        found = segment_nest(mapping, arch, post_ops, rules_of(arch), factors, most)
+        found = known.nest(mapping, arch, post_ops, most)
         if found is not None:
             from accelsim.sim import periods
 
-            outcome, _ = periods.run(found, arch.dram, arch.clock_hz)
+            outcome, _ = periods.run(found, arch.dram, arch.clock_hz, known.limits)
             return Simulation(
                 mapping, arch, post_ops, zeros, outcome, "periods", found.segments, found.passes, found.carried,
-                found.breakdown,
+                found.breakdown, known,
             )  # fmt: skip
         if engine is not None:
             raise InputError("engine 'periods' needs loops that split every dim evenly and a simple, uncoded DRAM")
-    built = _enumerated(mapping, arch, post_ops, zeros, factors)
+    built = known.stream(mapping, arch, post_ops, zeros)
     ran = listed(built.stream, arch, engine if engine == "python" or engine == "compiled" else None)
     made = Simulation(
-        mapping,
-        arch,
-        post_ops,
-        zeros,
-        ran.outcome,
-        ran.engine,
-        ran.segments,
-        built.passes,
-        built.carried,
-        ran.breakdown,
-    )
+        mapping, arch, post_ops, zeros, ran.outcome, ran.engine, ran.segments, built.passes, built.carried,
+        ran.breakdown, known,
+    )  # fmt: skip
     made.__dict__.update(_built=built, replay=ran.replay)  # values of the cached properties: known already
     return made

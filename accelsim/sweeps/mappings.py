@@ -62,10 +62,11 @@ class SweepMappings:
         self.disk = shared if effort == "full" else MappingCache(shared.folder / "quick")
         self._near: OrderedDict[Request, tuple[Mapping, Found]] = OrderedDict()
         self.found = self.searched = 0
+        self._last: tuple[Request, Request] | None = None
 
     def get(self, request: Request) -> tuple[Mapping, Found] | None:
         """The mapping kept for a request; None if there is none."""
-        key = replace(request, arch=reduced(request.arch))
+        key = self._key(request)
         known = self._near.get(key) or self.disk.get(key)
         if known is not None:
             self.found += 1
@@ -77,10 +78,16 @@ class SweepMappings:
 
     def put(self, request: Request, mapping: Mapping, found: Found) -> None:
         """Keep a mapping."""
-        key = replace(request, arch=reduced(request.arch))
+        key = self._key(request)
         self.searched += 1
         self.disk.put(key, mapping, found)
         self._remember(key, (mapping, found))
+
+    def _key(self, request: Request) -> Request:
+        """The request without what no mapping depends on; the same one for a request that is asked for again."""
+        if self._last is None or self._last[0] is not request:
+            self._last = request, replace(request, arch=reduced(request.arch))
+        return self._last[1]
 
     def _remember(self, key: Request, known: tuple[Mapping, Found]) -> None:
         self._near[key] = known

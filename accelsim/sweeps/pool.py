@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
@@ -20,30 +20,32 @@ from accelsim.errors import AccelsimError
 from accelsim.sweeps.work import Answer, Task
 
 AHEAD = 2  # tasks a worker has at once, so that it never waits for the parent
+CHOICE = 32  # tasks per worker from which the next are chosen
 TRIES = 2  # workers that a point may take down before it counts as failed
 STARTS = 3  # workers in a row that may end before their first sign of life
 TICK_S = 0.2
 
 
 class PoolFailed(AccelsimError):
-    """Workers do not start."""
+    """_Workers do not start."""
 
     exit_code = 70
 
 
 @dataclass
 class _Worker:
-    """A process, the line to it, and what it was given: the first task is the one it is at."""
+    """A process, the line to it, and what it was given: the first task is the one it is at; kin of the last given."""
 
     process: subprocess.Popen[bytes]
     line: Connection
     ready: bool = False
     tasks: deque[Task] = field(default_factory=deque)
     since: float = 0.0
+    kin: int | None = None
 
 
 class LocalPool:
-    """Worker processes on this machine.
+    """_Worker processes on this machine.
 
     Attributes:
         workers: how many. timeout_s: how long a point may take, None for any time.
@@ -73,7 +75,7 @@ class LocalPool:
     def run(self, tasks: Iterable[Task]) -> Iterator[Answer]:
         """Answers in the order in which they come; every task gets exactly one."""
         self._source = iter(tasks)
-        while self._draw(self.workers * AHEAD) or any(worker.tasks for worker in self._pool):
+        while self._draw(self.workers * CHOICE) or any(worker.tasks for worker in self._pool):
             self._fill()
             yield from self._listen()
             yield from self._overdue()
@@ -104,12 +106,19 @@ class LocalPool:
         for depth in range(1, AHEAD + 1):
             for worker in self._pool:
                 if worker.ready and len(worker.tasks) < depth and self._waiting:
-                    self._give(worker, self._waiting.popleft())
+                    self._give(worker, self._choose(worker))
+
+    def _choose(self, worker: _Worker) -> Task:
+        place = choice(self._waiting, worker.kin, {other.kin for other in self._pool if other is not worker})
+        task = self._waiting[place]
+        del self._waiting[place]
+        return task
 
     def _give(self, worker: _Worker, task: Task) -> None:
         if not worker.tasks:
             worker.since = time.monotonic()
         worker.tasks.append(task)
+        worker.kin = task.kin
         with suppress(OSError):  # a dead worker is seen by `_listen`
             worker.line.send(task)
 
@@ -167,6 +176,16 @@ class LocalPool:
         with suppress(OSError):
             os.killpg(worker.process.pid, signal.SIGKILL)
         return worker.process.wait()
+
+
+def choice(waiting: Iterable[Task], last: int | None, others: Container[int | None]) -> int:
+    """Place of the task that a worker gets next: kin of its `last` one, else kin of no other worker's, else the first.
+
+    Raises:
+        ValueError: nothing waits.
+    """
+    ranks = [0 if task.kin == last else 1 if task.kin not in others else 2 for task in waiting]
+    return min(range(len(ranks)), key=lambda place: ranks[place])
 
 
 def _ended(code: int) -> str:

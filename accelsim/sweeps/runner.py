@@ -179,7 +179,8 @@ class Loop:
             elif bound.key:
                 self._consider(bound, record.figures(bound.key))
         self.watch(self.state)
-        tasks = [Task(key, bounds[0].setting) for key, bounds in waiting.items() if bounds[0].setting is not None]
+        firsts = [(key, bounds[0].setting) for key, bounds in waiting.items()]
+        tasks = [Task(key, setting, setting.kin) for key, setting in firsts if setting is not None]
         for answer in executor.run(tasks) if tasks else ():
             record.put([answer])
             same = waiting[answer.key]

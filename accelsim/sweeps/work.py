@@ -20,6 +20,7 @@ from accelsim.mapper.objective import Objective, objective_cost
 from accelsim.pipeline import run
 from accelsim.plan import KeptCache, Options
 from accelsim.report import LayerResult, RunReport, totals_of
+from accelsim.sim.drafts import Drafts, structure
 from accelsim.sim.timetable import SCHEDULES
 from accelsim.space.spec import Effort
 from accelsim.sweeps.figures import derived, dig, kept_totals
@@ -56,13 +57,23 @@ class Setting:
                    sorted(self.figures), self.keep_layers, self.effort, self.schedule]  # fmt: skip
         return sha256(dumps(content, sort_keys=True).encode()).hexdigest()[:32]
 
+    @property
+    def kin(self) -> int:
+        """Equal for settings whose runs share drafts (`sim.drafts`)."""
+        return hash((self.model, self.batch, *(structure(machine) for machine in self.machines)))
+
 
 @dataclass(frozen=True)
 class Task:
-    """A setting to be run, under its hash."""
+    """A setting to be run, under its hash.
+
+    Attributes:
+        kin: equal for tasks that one worker does faster than two, since they share drafts; no result depends on it.
+    """
 
     key: str
     setting: Setting
+    kin: int = 0
 
 
 @dataclass(frozen=True)
@@ -88,6 +99,7 @@ class Runner:
         self._mappings: dict[Effort, SweepMappings] = {}
         self._networks: dict[tuple[str, int], tuple[LayerGraph, Rows | None]] = {}
         self._cache: dict[Any, Any] = {}
+        self._drafts = Drafts()
         self._of: tuple[object, ...] = ()
 
     def mappings(self, effort: Effort) -> SweepMappings:
@@ -113,7 +125,7 @@ class Runner:
         graph, rows = self.network(setting.model, setting.batch)
         options = Options(setting.objective, schedule=setting.schedule)
         if (setting.machines, setting.effort) != self._of:
-            self._cache = KeptCache(self.mappings(setting.effort))
+            self._cache = KeptCache(self.mappings(setting.effort), self._drafts)
             self._of = (setting.machines, setting.effort)
         reports, reasons = [], []
         for machine in setting.machines:

@@ -197,6 +197,11 @@ class Factors:
         self._memo: dict[tuple[AxisNest, tuple[int, ...], Advance, Region], Cell] = {}
         self._cells: dict[AxisNest, dict[tuple[int, ...], Cell]] = {}
 
+    @property
+    def size(self) -> int:
+        """How many are remembered."""
+        return len(self._memo) + sum(map(len, self._cells.values()))
+
     def cells(self, nest: AxisNest, steps: Iterable[tuple[int, ...]]) -> list[Cell]:
         """Cells of an axis at steps, each the starts of a tile followed by those of the tile before."""
         known, size = self._cells.setdefault(nest, {}), len(nest.dims)

@@ -272,7 +272,9 @@ def test_a_search_cut_short_states_what_is_proven_and_repeats() -> None:
     assert full.proven
     few = full.boxes // 3
     short = stopped(few)
-    assert short == stopped(few)
+    again = stopped(few)
+    assert short == again
+    assert [c.mapping for c in short.best] == [c.mapping for c in again.best]
     assert short.boxes + short.evaluated <= few
     assert short.bound <= full.cost <= short.cost
     with pytest.raises(MappingError, match="no mapping found within 3 evaluations"):

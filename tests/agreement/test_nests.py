@@ -10,16 +10,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from accelsim.arch import Accelerator
-from accelsim.errors import InputError, MappingError
+from accelsim.errors import BudgetExceeded, InputError
 from accelsim.lookup import load_arch
 from accelsim.mapping import Loop, Mapping, Rules, TileLevel
 from accelsim.problem import gemm_problem
 from accelsim.sim import oracle
 from accelsim.sim.build import build_stream
+from accelsim.sim.drafts import Drafts
+from accelsim.sim.limits import MOST_BYTES, PASS_BYTES, Limits
 from accelsim.sim.nest import segment_nest
 from accelsim.sim.passes import Passes, enumerate_passes, flows_of
 from accelsim.sim.picked import Nest, pick
-from accelsim.sim.simulate import FEW, MOST_PASSES, simulate
+from accelsim.sim.simulate import FEW, simulate
 from accelsim.traffic import Factors
 from tests.agreement.machines import machine, nests
 
@@ -174,12 +176,28 @@ def test_nests_refuse_what_has_no_closed_form() -> None:
     assert segment_nest(uneven, arch) is None  # 10 tiles are not 4 times 3
 
 
-def test_too_many_passes_to_list_are_an_error() -> None:
-    side = 1 + int(MOST_PASSES**0.5)
+def test_what_takes_too_long_or_too_much_memory_is_an_error() -> None:
+    side = 1 + int((MOST_BYTES // PASS_BYTES) ** 0.5)
     coded = replace(machine("os"), dram=load_arch("eyeriss")[0].dram)
-    with pytest.raises(MappingError, match=r"passes; at most 20,000,000 are simulated one by one"):
+    with pytest.raises(BudgetExceeded, match=r"bytes, above the memory budget of 8,000,000,000 \(--max-memory\)"):
         simulate(gemm(side, side), coded)
     found = simulate(gemm(side, side), machine("os"))
     assert found.engine == "periods" and found.passes == side * side
-    with pytest.raises(MappingError, match="simulated one by one"):
+    with pytest.raises(BudgetExceeded, match="above the memory budget"):
         _ = found.stream
+    few = Drafts(Limits(events=1000, memory_bytes=10**6))
+    assert simulate(gemm(40, 25), coded, drafts=few).passes == 1000
+    with pytest.raises(BudgetExceeded, match=r"1,025 events, above the event budget of 1,000 \(--max-events\)"):
+        simulate(gemm(41, 25), coded, drafts=few)
+    with pytest.raises(InputError, match="event budget 0"):
+        Limits(events=0)
+    with pytest.raises(InputError, match="memory budget 1 bytes"):
+        Limits(memory_bytes=1)
+
+
+def test_an_engine_that_jumps_stops_at_the_event_budget() -> None:
+    arch, nest = varied("os", (2, 2, 2), True, 3, 7), gemm(1000, 1000)
+    found = simulate(nest, arch, drafts=Drafts(Limits(events=200)))
+    assert found.segments == 10**6 and found.outcome == simulate(nest, arch).outcome
+    with pytest.raises(BudgetExceeded, match="5 segments were visited one by one, and no period was found"):
+        simulate(nest, arch, drafts=Drafts(Limits(events=5)))

@@ -10,9 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from accelsim import pipeline
 from accelsim.arch import Accelerator, Dram
 from accelsim.graph import LayerGraph, Network, optimise
 from accelsim.lookup import load_arch
+from accelsim.mapper.objective import Objective
 from accelsim.plan import Options, Plan, plan_network
 from accelsim.schedule import pieces_of, timetable
 from accelsim.sim import oracle, recurrence
@@ -171,3 +173,13 @@ def test_stores_drain_beside_the_next_work_item() -> None:
 
     tight, wide = (recurrence.run(made(bits), DRAM, 1).makespan for bits in (128, 256))
     assert (tight, wide) == (3 * 10 + 3 * 16 + 3, 10 + 3 * 16 + 3)
+
+
+@pytest.mark.parametrize("objective", ["latency", "energy", "edp"])
+@pytest.mark.parametrize("name", MACHINES)
+def test_overlap_is_left_untried_only_where_it_cannot_win(name: str, objective: Objective) -> None:
+    arch, plans = planned(name, "layerwise")
+    graph = network()
+    apart, overlapped = (pipeline.timed(graph, plans, arch, schedule) for schedule in ("layerwise", "network"))
+    assert overlapped.schedule == "network"
+    assert pipeline.least_cost(apart, arch, objective) <= overlapped.cost(objective)

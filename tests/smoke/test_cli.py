@@ -276,3 +276,20 @@ def test_export_needs_an_onnx_name(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert "expected a file that ends in .onnx" in done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["--max-events", "10"], "events, above the event budget of 10 (--max-events)"),
+        (["--max-memory", "4 kB"], "above the memory budget of 4,000 (--max-memory)"),
+        (["--max-events", "none"], "max-events 'none', expected a whole number of at least 1"),
+        (["--max-memory", "4"], "'4' is not a size"),
+    ],
+)
+def test_budgets_end_a_run_before_it_writes(tmp_path: Path, words: list[str], expected: str) -> None:
+    out = tmp_path / "out"
+    done = accelsim("run", "--arch", "edge_os_32x32", "--model", "mlp", "--out", str(out), *words, cwd=tmp_path)
+    assert done.returncode == 2
+    assert expected in " ".join(done.stderr.split())
+    assert not out.exists() or not list(out.iterdir())

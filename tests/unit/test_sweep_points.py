@@ -21,6 +21,7 @@ from accelsim.sweeps.binding import Binder, Bound
 from accelsim.sweeps.draw import Shard, draw, probes
 from accelsim.sweeps.figures import dig
 from accelsim.sweeps.mappings import SweepMappings, reduced
+from accelsim.sweeps.pool import choice
 from accelsim.sweeps.work import Runner, Setting, Task
 
 HEAD = "name: s\nbase: {arch: edge_os_32x32, model: mlp}\n"
@@ -272,3 +273,19 @@ def test_figures_by_path() -> None:
     ):  # fmt: skip
         with pytest.raises(InputError, match=message):
             dig(data, path)
+
+
+def test_points_that_differ_in_capacity_bandwidth_or_energy_are_kin() -> None:
+    text = "grid: {glb: [64 KiB, 1 MiB], dram.bandwidth: [1 GB/s, 2 GB/s], rows: [8, 16], array.leakage: [1 mW, 2 mW]}"
+    found = [setting(text, number) for number in range(16)]
+    assert {(s.kin, s.machines[0].array.rows) for s in found} == {(s.kin, s.machines[0].array.rows) for s in found[::7]}
+    assert len({s.kin for s in found}) == 2
+    assert setting("grid: {model: [lstm]}").kin != setting("grid: {model: [mlp]}").kin
+
+
+def test_a_worker_gets_kin_of_its_last_task_first_and_leaves_those_of_others() -> None:
+    waiting = [Task(f"{place}", setting("grid: {rows: [8]}"), kin) for place, kin in enumerate((8, 9, 7, 8, 7))]
+    order = []
+    while waiting:
+        order.append(waiting.pop(choice(waiting, 7, {8, None})).key)
+    assert order == ["2", "4", "1", "0", "3"]

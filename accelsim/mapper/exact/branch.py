@@ -7,9 +7,11 @@ import numpy as np
 from accelsim.jit import compiled
 from accelsim.mapper.exact.incumbent import PARETO, below, product, record
 from accelsim.mapper.exact.kernel import exact_points, fits, guess, lower, set_core, spend, swept
-from accelsim.mapper.exact.latency import bound_of
+from accelsim.mapper.exact.latency import bound_of, set_passes
 from accelsim.mapper.exact.record import NDIM, Array, Record
 from accelsim.timing.bound import cost_below
+
+CLEARLY = 1.000001  # a ratio of two rounded products above which their order is certain
 
 
 @compiled
@@ -95,6 +97,7 @@ def _order_free(r: Record, k: int, dims: Array, n: int, line: Array) -> tuple[in
     """(energy, cycles) below every order of slot k and all slots inside: the best operand to leave in place."""
     best_e = best_b = -1
     r.length[k] = n
+    r.again[:] = -1
     for choice in range(4):
         if not _leaving(r, dims, n, choice, line):
             continue
@@ -235,12 +238,18 @@ def _step(r: Record, k: int, options: Array, count: Array, pool: Array) -> bool:
                 return True
         if r.cursor[k] == r.end[k]:
             return False
-        code = int(pool[0, r.cursor[k]])
+        code, bound = int(pool[0, r.cursor[k]]), pool[1, r.cursor[k]]
+        if r.goal != PARETO and bound > float(r.limit[0]) * float(r.limit[1]) * CLEARLY:
+            r.cursor[k] = r.end[k]  # sorted: the others are worse
+            return False
         r.cursor[k] += 1
         r.loops[k] = _set(r, k, options, count, code, r.dims[k])
-        energy, cycles = _order_free(r, k, r.dims[k], r.loops[k], r.line[k])
         r.turn[k] = -1
-        if below(r, energy, cycles):
+        sure = r.goal != PARETO and bound * CLEARLY < float(r.limit[0]) * float(r.limit[1])
+        if not sure:
+            energy, cycles = _order_free(r, k, r.dims[k], r.loops[k], r.line[k])
+            sure = below(r, energy, cycles)
+        if sure:
             r.turn[k] = 0
             r.line[k] = r.dims[k]
 
@@ -248,6 +257,7 @@ def _step(r: Record, k: int, options: Array, count: Array, pool: Array) -> bool:
 @compiled
 def search_core(r: Record, trips_ok: Array) -> None:
     """Everything in the core at hand, slot by slot, depth first."""
+    set_passes(r)
     most = 1
     for d in range(NDIM):
         most = max(most, r.left[0, d])
@@ -288,6 +298,7 @@ def core_bounds(r: Record, cores: Array, tables: Array, keys: Array, out: Array)
     """(energy, cycles) below those of every mapping of each core: (cores, 2)."""
     for number in range(cores.shape[0]):
         set_core(r, number, cores, tables, keys)
+        set_passes(r)
         out[number, 0] = -1
         for stays in range(3):
             _core_arrivals(r, stays)

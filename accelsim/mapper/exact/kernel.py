@@ -37,7 +37,9 @@ def arrivals(r: Record, p: int, bound: int) -> int:
     words = first_tile(r, p, child)
     for d in range(NDIM):
         cur[d] = r.bounds[d]
-    sliding = r.sliding if r.operand[p] == 0 else 0
+    units = NDIM + (r.sliding if r.operand[p] == 0 else 0)
+    for unit in range(units):
+        _stand_still(r, p, unit, child)
     r.entered[p] = words
     for slot in range(bound):
         for i in range(r.length[slot]):
@@ -45,19 +47,38 @@ def arrivals(r: Record, p: int, bound: int) -> int:
             advext = cur[dim]
             cur[dim] = min(r.ext[slot + 1, dim], r.bounds[dim])
             total = kept = 1
-            for d in range(NDIM):
-                if r.bounds[d] > 1 and r.kinds[p, d] != 2:
-                    one, two = unit_pair(r, p, d, child, cur, dim, advext)
+            for unit in range(units):
+                if _moved(r, p, unit, dim):
+                    one, two = unit_pair(r, p, unit, child, cur, dim, advext)
                     total *= one
                     kept *= two
-            for w in range(sliding):
-                one, two = unit_pair(r, p, NDIM + w, child, cur, dim, advext)
-                total *= one
-                kept *= two
+                    _stand_still(r, p, unit, child)
+                else:
+                    total *= r.totals[unit]
+                    kept *= r.kept_words[unit]
             words += total - kept
             if slot < r.slots - 1:
                 r.entered[p] += total - kept
     return words
+
+
+@compiled
+def _moved(r: Record, p: int, unit: int, dim: int) -> bool:
+    """Does the loop over `dim` move this dim or window of a point?"""
+    if unit < NDIM:
+        moved: bool = unit == dim and r.kinds[p, unit] != 2
+        return moved
+    inside: bool = r.windows[unit - NDIM, 0] == dim or r.windows[unit - NDIM, 1] == dim
+    return inside
+
+
+@compiled
+def _stand_still(r: Record, p: int, unit: int, child: Array) -> None:
+    """The pair of a unit at steps where loops over other dims advance, into `r.totals` and `r.kept_words`."""
+    if unit < NDIM and (r.bounds[unit] == 1 or r.kinds[p, unit] == 2):
+        r.totals[unit], r.kept_words[unit] = 1, 1
+        return
+    r.totals[unit], r.kept_words[unit] = unit_pair(r, p, unit, child, r.cur, -1, 0)
 
 
 @compiled
@@ -183,9 +204,9 @@ def _again(r: Record, p: int, bound: int) -> int:
 
 
 @compiled
-def reloads(r: Record, p: int, bound: int) -> int:
-    """How often the loops of the first `bound` slots bring the whole operand in again (perfect trips)."""
-    op, pending, product = r.operand[p], 1, 1
+def reloads(r: Record, op: int, bound: int) -> int:
+    """How often the loops of the first `bound` slots bring a whole operand in again (perfect trips)."""
+    pending, product = 1, 1
     for slot in range(bound):
         for i in range(r.length[slot]):
             d = r.order[slot, i]
@@ -294,7 +315,7 @@ def lower(r: Record, bound: int) -> None:
         else:
             r.low[p] = r.least[p]
             if r.operand[p] != 0 and (bound == 1 or r.imperfect == 0):
-                r.low[p] = max(r.low[p], r.words[p] * reloads(r, p, bound))
+                r.low[p] = max(r.low[p], r.words[p] * reloads(r, r.operand[p], bound))
     for p in range(r.points):
         if r.boundary[p] > bound and r.fixed[p] < 0 and r.in_words[p]:
             top = top0 if r.operand[p] == 0 else top1 if r.operand[p] == 1 else top2
@@ -303,8 +324,14 @@ def lower(r: Record, bound: int) -> None:
 
 @compiled
 def guess(r: Record, k: int) -> None:
-    """Least arrivals when slot k's trips and some order are set but its points are not counted yet, into `r.low`."""
+    """Least arrivals when slot k's trips and some order are set but its points are not counted yet, into `r.low`.
+
+    `r.again` holds what one more sweep brings with these trips, where that is known (else -1).
+    """
     counts = k == 0 or r.imperfect == 0
+    if counts:
+        for op in range(3):
+            r.times[op] = reloads(r, op, k + 1)
     for p in range(r.points):
         if r.fixed[p] >= 0:
             r.low[p] = r.fixed[p]
@@ -313,8 +340,11 @@ def guess(r: Record, k: int) -> None:
         else:
             r.low[p] = r.least[p]
             if counts:
-                times = reloads(r, p, k + 1)
-                again = r.words[p]
+                times, words = r.times[r.operand[p]], r.words[p]
                 if times > 1:
-                    again += (times - 1) * (_again(r, p, k + 1) if r.operand[p] == 0 else r.words[p])
-                r.low[p] = max(r.low[p], again)
+                    if r.operand[p] != 0:
+                        r.again[p] = words
+                    elif r.again[p] < 0:
+                        r.again[p] = _again(r, p, k + 1)
+                    words += (times - 1) * r.again[p]
+                r.low[p] = max(r.low[p], words)

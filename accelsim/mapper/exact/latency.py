@@ -71,6 +71,8 @@ def _pass_sums(r: Record, leaf: bool) -> None:
     sums = r.passes
     sums[:] = 1
     for d in range(NDIM):
+        if r.bounds[d] == 1:
+            continue
         b, ext = r.bounds[d], r.extent[d]
         folds = -(-b // ext)
         streams = r.allowed[r.slots - 1, d] == 1
@@ -94,11 +96,21 @@ def _pass_sums(r: Record, leaf: bool) -> None:
 
 
 @compiled
+def set_passes(r: Record) -> None:
+    """Least sums over passes of the core at hand."""
+    _pass_sums(r, False)
+    r.core_passes[:] = r.passes
+
+
+@compiled
 def bound_of(r: Record, arrived: Array, leaf: bool) -> int:
     """B of a mapping (at a leaf), or less than that of all mappings below a node; `r.use` holds its resources."""
     s = r.sums
     s[:] = 0
-    _pass_sums(r, leaf)
+    if leaf:
+        _pass_sums(r, True)
+    else:
+        r.passes[:] = r.core_passes
     kind, flow = r.machine[KIND], r.machine[FLOW]
     visits, final = arrived[r.roles[OUTPUTS]], r.numbers[FINAL_WORDS]
     s[DRAM], s[STREAM], s[STREAM_FINAL] = r.use[1], r.passes[STEPS], r.passes[STEPS]

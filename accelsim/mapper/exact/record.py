@@ -49,10 +49,13 @@ _FIELDS: dict[str, tuple[int, ...]] = {
     # the core at hand
     "core": (), "row": (NDIM,), "col": (NDIM,), "diagonal": (NDIM,), "pe": (NDIM,), "extent": (NDIM,),
     "fixed": (POINTS,), "least": (POINTS,), "words": (POINTS,), "window_key": (WINDOWS,),
+    "core_passes": (6,),  # as `passes`, the least of the core
     # the node at hand
     "ext": (SLOTS + 1, NDIM), "left": (SLOTS + 1, NDIM), "order": (SLOTS, NDIM), "length": (SLOTS,),
     "arrived": (POINTS,), "entered": (POINTS,), "low": (POINTS,), "use": (RESOURCES,),
     "sums": (19 + 2 * MEMORIES,), "passes": (6,), "cur": (NDIM,), "digits": (6,), "share": (2,),
+    "totals": (NDIM + WINDOWS,), "kept_words": (NDIM + WINDOWS,),  # of every unit while its loops stand still
+    "again": (POINTS,), "times": (3,),  # by point, by operand: of the trips at hand
     # where the descent stands in each slot: boxes of the pool, the order being tried, the slot's loops
     "cursor": (SLOTS,), "end": (SLOTS,), "turn": (SLOTS,), "line": (SLOTS, NDIM), "dims": (SLOTS, NDIM),
     "loops": (SLOTS,),

@@ -5,7 +5,8 @@ Importing this module compiles the search or loads it from its cache.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 
 import numpy as np
 
@@ -66,9 +67,9 @@ class Search:
         if r["stopped"] and done < self.order.size:
             left = self.bounds[self.order[done:]]
             bound = min(cost, *(objective_cost(goal, int(e), int(c)) for e, c in left))
-        return Found(
-            tuple(self._kept()), energy, cycles, cost, bound, self.order.size, int(r["nodes"]), int(r["evaluated"])
-        )
+        best = tuple(self._kept())
+        _ = best[0].mapping  # is it what the constraint asks for?
+        return Found(best, energy, cycles, cost, bound, self.order.size, int(r["nodes"]), int(r["evaluated"]))
 
     def _nothing(self) -> str:
         if self.task.record["stopped"]:
@@ -83,7 +84,7 @@ class Search:
         """
         r = self.task.record
         place = int(r["best_core"]), r["best_ext"], r["best_order"], r["best_length"]
-        return Candidate(self._mapping(*place), int(r["best_pair"][0]), int(r["best_pair"][1]))
+        return Candidate(self._maker(*place), int(r["best_pair"][0]), int(r["best_pair"][1]))
 
     def front(self) -> Front:
         """Mappings that no other beats in both energy and B, one for each pair of them (`Search(..., front=True)`).
@@ -100,9 +101,13 @@ class Search:
         points = []
         for i in range(int(r["front_count"])):
             energy, cycles, core = (int(v) for v in r["front"][i])
-            mapping = self._mapping(core, r["front_ext"][i], r["front_order"][i], r["front_length"][i])
-            points.append(Candidate(mapping, energy, cycles))
+            make = self._maker(core, r["front_ext"][i], r["front_order"][i], r["front_length"][i])
+            points.append(Candidate(make, energy, cycles))
         return Front(tuple(points), not r["stopped"], self.order.size, int(r["nodes"]), int(r["evaluated"]))
+
+    def _maker(self, core: int, ext: Array, order: Array, length: Array) -> Callable[[], Mapping]:
+        """Makes a mapping from rows of the tables as they are now."""
+        return partial(self._mapping, core, ext.copy(), order.copy(), length.copy())
 
     def _mapping(self, core: int, ext: Array, order: Array, length: Array) -> Mapping:
         mapping = mapping_of(self.task, core, ext, order, length)
@@ -131,7 +136,7 @@ class Search:
                 continue
             seen.add((promise, energy, cycles))
             place = int(r["kept_core"][i]), r["kept_ext"][i], r["kept_order"][i], r["kept_length"][i]
-            yield Candidate(self._mapping(*place), energy, cycles)
+            yield Candidate(self._maker(*place), energy, cycles)
 
     def _misfit(self) -> str:
         """Why even the smallest tiles do not fit."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from accelsim.arch import Accelerator
 from accelsim.mapper.objective import Objective
@@ -38,11 +40,24 @@ class Request:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A mapping with its exact energy (fJ) and latency bound (cycles)."""
+    """A mapping with its exact energy (fJ) and latency bound (cycles); it is made from the search's tables on demand.
 
-    mapping: Mapping
+    Attributes:
+        make: makes the mapping; MappingError if it is not what the constraint asks for.
+    """
+
+    make: Callable[[], Mapping] = field(compare=False)
     energy_fj: int
     cycles: int
+
+    @cached_property
+    def mapping(self) -> Mapping:
+        """The mapping.
+
+        Raises:
+            MappingError: the constraint asks for something outside the space.
+        """
+        return self.make()
 
 
 @dataclass(frozen=True)
