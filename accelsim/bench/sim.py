@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from accelsim.arch import Accelerator
+from accelsim.formats.mapping_cache import MappingCache
 from accelsim.graph import optimise
 from accelsim.lookup import list_archs, load_arch, load_model
 from accelsim.mapping import Loop, Mapping, TileLevel
 from accelsim.pipeline import Run, chosen_plans, run
-from accelsim.plan import Options, simulated_again
+from accelsim.plan import KeptCache, Options, simulated_again
 from accelsim.problem import gemm_problem
 from accelsim.schedule import timetable
 from accelsim.sim import oracle, recurrence
@@ -92,13 +93,14 @@ def network(model: str, name: str) -> SimRow:
     """A network simulated end to end, its mappings known: counts, streams, energies, the network's stream."""
     arch = load_arch(name)[0]
     runs: list[Run] = []
-    run(arch, load_model(model)[0], on_run=runs.append)
+    run(arch, load_model(model)[0], cache=KeptCache(MappingCache()), on_run=runs.append)
 
     def work() -> SimRow:
         again = tuple(simulated_again(plan, plan.arch) for plan in runs[0].plans)
         table = timetable(again, arch, runs[0].schedule)
         segments = sum(part.ran.segments for plan in again for part in plan.parts)
         engine = "compiled" if table.network is not None else "layer by layer"
+        engine += f", {sum(part.ran.engine == 'periods' for plan in again for part in plan.parts)} items by periods"
         return SimRow(f"{model} on {name}", engine, segments, table.slots[-1].end, 0)
 
     return _spent(work)
