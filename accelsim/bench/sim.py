@@ -34,8 +34,8 @@ class SimRow:
     """One measured case.
 
     Attributes:
-        case, engine: what. tiles: steps between tiles of DRAM. makespan: simulated cycles. cpu_s: CPU seconds, of
-            building the stream and running it. note: the rest, in words.
+        case, engine: what. tiles: steps between tiles of DRAM, 0 where that is not asked. makespan: simulated cycles.
+        cpu_s: CPU seconds, of building the stream and running it. note: the rest, in words.
     """
 
     case: str
@@ -165,5 +165,6 @@ def markdown(rows: list[SimRow], figure: str = "") -> str:
         "| case | engine | tile steps | cycles | CPU s | |", "|---|---|---:|---:|---:|---|",
     ]  # fmt: skip
     for r in rows:
-        lines.append(f"| {r.case} | {r.engine} | {r.tiles:,} | {r.makespan:,} | {r.cpu_s:.3f} | {r.note} |")
+        tiles = f"{r.tiles:,}" if r.tiles else ""
+        lines.append(f"| {r.case} | {r.engine} | {tiles} | {r.makespan:,} | {r.cpu_s:.3g} | {r.note} |")
     return "\n".join(lines) + "\n"

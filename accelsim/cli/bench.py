@@ -81,7 +81,10 @@ def _sim(networks: bool, as_json: bool, target: Path, scalesim: str) -> dict[str
     if not as_json:
         columns = [("case", False), ("engine", False), ("tile steps", True), ("cycles", True), ("CPU s", True),
                    ("why", False)]  # fmt: skip
-        table = [[r.case, r.engine, f"{r.tiles:,}", f"{r.makespan:,}", f"{r.cpu_s:.3f}", r.note] for r in rows]
+        table = [
+            [r.case, r.engine, f"{r.tiles:,}" if r.tiles else "", f"{r.makespan:,}", f"{r.cpu_s:.3g}", r.note]
+            for r in rows
+        ]
         print_table("Simulator", columns, table)
     figure = target.with_suffix(".svg").name if target.name else ""
     return {target.name: sim.markdown(rows, figure).encode()} | (sim.figures(rows, target.stem) if figure else {})

@@ -35,7 +35,7 @@ def test_a_network_is_simulated_again_as_it_ran() -> None:
 
 def test_rows_as_text_and_json(monkeypatch: pytest.MonkeyPatch) -> None:
     row = sim.SimRow("case", "compiled", 1000, 2000, 0.5, "why")
-    assert "| case | compiled | 1,000 | 2,000 | 0.500 | why |" in sim.markdown([row])
+    assert "| case | compiled | 1,000 | 2,000 | 0.5 | why |" in sim.markdown([row])
     monkeypatch.setattr(sim, "cases", lambda networks: iter([row]))
     result = CliRunner().invoke(app, ["bench", "sim", "--json", "-"])
     assert result.exit_code == 0
