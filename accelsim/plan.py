@@ -214,39 +214,43 @@ class _Seat:
 
 def _plan_part(node: Node, item: WorkItem, seat: _Seat, options: Options, cache: Cache) -> Part:
     arch = seat.arch
+    library, drafts = (cache.library, cache.drafts) if isinstance(cache, KeptCache) else (None, None)
     if isinstance(item, Problem):
         extra = post_ops(node) if item.op == "mac" else 0
         zeros = dict(options.zeros).get(node.name, DENSE) if item.op == "mac" else DENSE
         whole, resident = frozenset({"Weights"} if seat.kept == "loaded" else ()), seat.resident(item)
         key = (item, arch, options.objective, extra, whole, resident, zeros)
         if key not in cache:
-            library, drafts = (cache.library, cache.drafts) if isinstance(cache, KeptCache) else (None, None)
             cache[key] = map_problem(
                 item, arch, options.objective, extra, whole, resident, zeros, library=library, drafts=drafts
             )  # fmt: skip
         return _mapped_part(item, cache[key], extra, zeros)
-    return _vector_part(item, vector_job(node, item, seat.here, seat.stays), arch)
+    return _vector_part(item, vector_job(node, item, seat.here, seat.stays), arch, drafts)
 
 
 def _mapped_part(item: WorkItem, mapped: Mapped, extra: int, zeros: Zeros) -> Part:
     return Part(item, mapped.simulated, mapped, extra, zeros=zeros)
 
 
-def _vector_part(item: WorkItem, job: VectorJob, arch: Accelerator) -> Part:
-    stream = vector_stream(job, arch)
+def _vector_part(item: WorkItem, job: VectorJob, arch: Accelerator, drafts: Drafts | None) -> Part:
+    stream = vector_stream(job, arch, None if drafts is None else drafts.limits)
     return Part(item, listed(stream, arch), job=job)
 
 
-def simulated_again(plan: Plan, arch: Accelerator) -> Plan:
-    """A layer's plan on another machine that it fits (`plan.arch` with other speeds), mapped as before."""
+def simulated_again(plan: Plan, arch: Accelerator, drafts: Drafts | None = None) -> Plan:
+    """A layer's plan on another machine that it fits (`plan.arch` with other speeds), mapped as before.
+
+    Raises:
+        BudgetExceeded: the other machine takes more than the limits of `drafts`.
+    """
     parts: list[Part] = []
     for part in plan.parts:
         if part.mapped is not None:
-            mapped = evaluate(part.mapped.mapping, arch, part.post_ops, zeros=part.zeros)
+            mapped = evaluate(part.mapped.mapping, arch, part.post_ops, drafts, part.zeros)
             parts.append(_mapped_part(part.item, mapped, part.post_ops, part.zeros))
         else:
             assert part.job is not None
-            parts.append(_vector_part(part.item, part.job, arch))
+            parts.append(_vector_part(part.item, part.job, arch, drafts))
     return replace(plan, arch=arch, parts=tuple(parts))
 
 

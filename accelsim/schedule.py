@@ -101,7 +101,9 @@ def timetable(plans: tuple[Plan, ...], arch: Accelerator, schedule: str, limits:
     segments = sum(part.ran.segments for plan in plans for part in plan.parts)
     if not segments or schedule == "layerwise" or arch.dram.timing is not None or segments > LISTED:
         return _layerwise(plans, arch)
-    (Limits() if limits is None else limits).check("the network's segments as one stream", segments)
+    (Limits() if limits is None else limits).check(
+        "segments of the network as one stream", segments, "--schedule layerwise runs each layer alone"
+    )
     pieces = pieces_of(plans, arch)
     network = joined(pieces)
     outcome = recurrence.run(network.stream, arch.dram, arch.clock_hz)

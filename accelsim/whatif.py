@@ -10,6 +10,7 @@ from accelsim.arch import Accelerator, MemoryLevel
 from accelsim.pipeline import Run
 from accelsim.plan import simulated_again
 from accelsim.schedule import timetable
+from accelsim.sim.drafts import Drafts
 
 LEAST_GAIN = 0.005  # a resource that buys less of a layer's cycles does not bound it: assumed
 Change = Callable[[Accelerator], Accelerator]
@@ -100,12 +101,18 @@ def resources(arch: Accelerator) -> dict[str, Change]:
 
 
 def what_if(run: Run, arch: Accelerator) -> WhatIf:
-    """Simulate a run again, with the same mappings and schedule, and twice of each resource, one at a time."""
+    """Simulate a run again, with the same mappings, schedule and budgets, and twice of each resource, one at a time.
+
+    Raises:
+        BudgetExceeded: a machine with twice of something takes more than the budget of the run.
+    """
+    mapped = (part.mapped for plan in run.plans for part in plan.parts)
+    drafts = next((found.simulated.drafts for found in mapped if found is not None), Drafts())
 
     def gains() -> Iterator[Gain]:
         for name, change in resources(arch).items():
-            plans = tuple(simulated_again(plan, change(plan.arch)) for plan in run.plans)
-            slots = timetable(plans, change(arch), run.schedule).slots
+            plans = tuple(simulated_again(plan, change(plan.arch), drafts) for plan in run.plans)
+            slots = timetable(plans, change(arch), run.schedule, drafts.limits).slots
             yield Gain(name, slots[-1].end, tuple(slot.end - slot.start for slot in slots))
 
     before = tuple(slot.end - slot.start for slot in run.times.slots)

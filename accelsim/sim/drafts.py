@@ -19,8 +19,9 @@ from accelsim.sim.limits import Limits
 from accelsim.sim.nest import SegmentNest, segment_nest
 from accelsim.traffic import Factors, count
 
-MOST_BYTES = 48 << 20  # of streams kept; as much for nests, and for words
+SHELF_BYTES = 48 << 20  # of streams kept; as much for nests, and for words
 MOST_SUMS = 200_000  # sums of axis cells kept, about 300 B each
+WITHOUT_LIST = "loops that split every dim evenly and a DRAM neither by commands nor coded need no list"
 FEW_BYTES = 2_000  # words of one mapping, roughly
 
 Key = tuple[object, ...]
@@ -30,7 +31,7 @@ Made = TypeVar("Made")
 class Shelf(Generic[Made]):
     """What was made for keys, as long as all of it takes no more than `most` bytes; the oldest goes first."""
 
-    def __init__(self, size: Callable[[Made], int], most: int = MOST_BYTES) -> None:
+    def __init__(self, size: Callable[[Made], int], most: int = SHELF_BYTES) -> None:
         self.size, self.most, self.bytes = size, most, 0
         self._kept: OrderedDict[Key, Made] = OrderedDict()
 
@@ -98,7 +99,7 @@ class Drafts:
         Raises:
             BudgetExceeded: there are too many passes to list.
         """
-        self.limits.check("a layer's passes, one by one", mapping.passes)
+        self.limits.check("array passes", mapping.passes, WITHOUT_LIST)
         lean = self._structure(arch)
         return self._streams.get(
             (mapping, lean, post_ops, zeros),

@@ -28,17 +28,20 @@ class Limits:
         if self.memory_bytes < PASS_BYTES:
             raise InputError(f"memory budget {self.memory_bytes} bytes: expected at least {PASS_BYTES} bytes")
 
-    def check(self, what: str, events: int) -> None:
-        """So many events are about to be listed.
+    def check(self, what: str, events: int, remedy: str) -> None:
+        """So many events are about to be listed; `what` they are, and the `remedy` besides a larger budget.
 
         Raises:
             BudgetExceeded: they are too many, or take too much memory.
         """
         if self.events is not None and events > self.events:
-            raise BudgetExceeded(f"{what}: {events:,} events, above the event budget of {self.events:,} (--max-events)")
+            raise BudgetExceeded(
+                f"{events:,} {what} would be simulated one by one, above the event budget of {self.events:,} "
+                f"(--max-events); {remedy}"
+            )
         need = events * PASS_BYTES
         if need > self.memory_bytes:
             raise BudgetExceeded(
-                f"{what}: {events:,} events take about {need:,} bytes, above the memory budget of "
-                f"{self.memory_bytes:,} (--max-memory)"
+                f"{events:,} {what} would be listed in about {need:,} bytes, above the memory budget of "
+                f"{self.memory_bytes:,} (--max-memory); {remedy}"
             )

@@ -6,14 +6,20 @@ from accelsim.arch import Accelerator
 from accelsim.mapping.chunks import VectorJob, chunk_bounds, chunk_count
 from accelsim.mapping.points import vector_memory
 from accelsim.sim.layout import Regions
+from accelsim.sim.limits import Limits
 from accelsim.sim.stream import Breakdown, Segment, Stream, Transfer, stream_of
 
 
-def vector_stream(job: VectorJob, arch: Accelerator) -> Stream:
-    """The stream of a job: per chunk a load, a segment and a store, parameters first."""
+def vector_stream(job: VectorJob, arch: Accelerator, limits: Limits | None = None) -> Stream:
+    """The stream of a job: per chunk a load, a segment and a store, parameters first.
+
+    Raises:
+        BudgetExceeded: more chunks than the limits allow.
+    """
     memory = vector_memory(arch)
     precision = arch.precision
     chunks = chunk_count(job, arch)
+    (Limits() if limits is None else limits).check("chunks of vector work", chunks, "a larger memory makes them fewer")
     depth = {h.operand: h.depth for h in memory.holds}
     reads = job.in_words if job.reads is None else job.reads
     ins, outs, ops, seen = (chunk_bounds(job, chunks, w) for w in (job.loaded_words, job.out_words, job.ops, reads))

@@ -27,7 +27,7 @@ TICK_S = 0.2
 
 
 class PoolFailed(AccelsimError):
-    """_Workers do not start."""
+    """Workers do not start."""
 
     exit_code = 70
 
@@ -45,7 +45,7 @@ class _Worker:
 
 
 class LocalPool:
-    """_Worker processes on this machine.
+    """Worker processes on this machine.
 
     Attributes:
         workers: how many. timeout_s: how long a point may take, None for any time.

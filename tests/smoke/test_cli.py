@@ -281,7 +281,16 @@ def test_export_needs_an_onnx_name(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        (["--max-events", "10"], "events, above the event budget of 10 (--max-events)"),
+        (
+            ["--max-events", "10"],
+            "error: 16 segments of the network as one stream would be simulated one by one, above the event budget of "
+            "10 (--max-events); --schedule layerwise runs each layer alone",
+        ),
+        (
+            ["--max-events", "3", "--schedule", "layerwise"],
+            "error: layer fc1 (linear, output (1, 300)): 20 array passes would be simulated one by one, above the "
+            "event budget of 3 (--max-events); loops that split every dim evenly",
+        ),
         (["--max-memory", "4 kB"], "above the memory budget of 4,000 (--max-memory)"),
         (["--max-events", "none"], "max-events 'none', expected a whole number of at least 1"),
         (["--max-memory", "4"], "'4' is not a size"),

@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from accelsim.arch import Dram
-from accelsim.errors import InputError, MappingError
+from accelsim.errors import BudgetExceeded, InputError, MappingError
 from accelsim.mapping.chunks import VectorJob, chunk_bounds, chunk_count
 from accelsim.sim import oracle, recurrence
+from accelsim.sim.limits import Limits
 from accelsim.sim.stream import Outcome, Segment, Stream, Transfer, occupancy_cycles, stream_of
 from accelsim.sim.system import Job, schedule
 from accelsim.sim.vector import vector_stream
@@ -96,6 +97,12 @@ def test_chunks_carry_all_words(rows: int, width: int, ops: int, tensors: int, p
     arch = replace(arch, memories=(replace(arch.memories[0], capacity_bits=8 * 1500),))
     job = VectorJob("x", tensors * rows * width, params, rows * width, ops * rows * width, rows)
     stream = vector_stream(job, arch)
+    few = Limits(events=len(stream.work) - 1)
+    with pytest.raises(
+        BudgetExceeded, match=rf"{len(stream.work)} chunks of vector work would be simulated one by one"
+    ):
+        vector_stream(job, arch, few)
+    assert vector_stream(job, arch, Limits(events=len(stream.work))).work.tolist() == stream.work.tolist()
     outcome = recurrence.run(stream, arch.dram, arch.clock_hz)
     assert outcome == oracle.run(stream, arch.dram, arch.clock_hz)
     assert dict(outcome.read_bits).get("Inputs", 0) == 8 * job.in_words
