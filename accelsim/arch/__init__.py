@@ -4,6 +4,7 @@ from accelsim.arch.dram import DramDevice, DramTiming
 from accelsim.arch.storage import ZJ_PER_PJ, StorageLevel, StorageMachine
 from accelsim.arch.types import (
     OPERANDS,
+    PIECE_BITS,
     Accelerator,
     ArrayAxis,
     Dataflow,
@@ -19,6 +20,7 @@ from accelsim.arch.types import (
 
 __all__ = [
     "OPERANDS",
+    "PIECE_BITS",
     "ZJ_PER_PJ",
     "Accelerator",
     "ArrayAxis",

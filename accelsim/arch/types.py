@@ -105,6 +105,10 @@ class MemoryLevel:
         return hold is not None and hold.at == "tile" and not self.psum_only
 
 
+PIECE_BITS = 8 * 4096
+"""Least piece of a transfer unless a machine states its own: no AXI burst crosses 4 KiB (ARM IHI 0022, A3.4.1)."""
+
+
 @dataclass(frozen=True)
 class Dram:
     """Off-chip memory, by default with a simple bandwidth and latency model.
@@ -112,7 +116,9 @@ class Dram:
     A transfer of b bits occupies the channel for `ceil(b * clock_hz / bandwidth_bits_per_s)` machine cycles; its
     data arrive `latency_cycles` later. With `timing` the commands of `accelsim.dram` take the place of the first; the
     latency is then what lies between DRAM and buffers, and the bandwidth is the peak, which laws and estimates use.
-    `coding` shortens feature maps (inputs and finished outputs), not psums.
+    `coding` shortens feature maps (inputs and finished outputs), not psums. `piece_bits` is the least size of pieces
+    into which long transfers are cut, so that urgent ones need not wait behind them (0: a tile goes whole); behind
+    `timing` tiles always go whole.
     """
 
     kind: str
@@ -123,6 +129,7 @@ class Dram:
     background_fj_per_cycle: int = 0
     coding: RunLength | None = None
     timing: DramTiming | None = None
+    piece_bits: int = 0
 
 
 @dataclass(frozen=True)

@@ -70,7 +70,7 @@ def dram_of(model: DramModel, clock: int) -> Dram:
     read, write = (units.femtojoules_per_bit(e or "0 fJ/bit") for e in (model.read_energy, model.write_energy))
     if model.timing is None:
         width = units.bits_per_second(model.bandwidth)
-        return Dram(model.kind, width, latency, read, write, background, coding)
+        return Dram(model.kind, width, latency, read, write, background, coding, piece_bits=units.bits(model.piece))
     timing = timing_of(model.timing, command_energy=model.read_energy is None)
     if timing.command_energy:
         read, write = (energy_per_bit_fj(timing.device, store) for store in (False, True))

@@ -8,8 +8,11 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from accelsim import units
+from accelsim.arch import PIECE_BITS
 from accelsim.arch.dram import DEFAULT_MAPPING, QUEUE
 from accelsim.errors import InputError
+
+DEFAULT_PIECE = f"{PIECE_BITS // 8192} KiB"
 
 
 def _check(parse: Callable[[object], int]) -> BeforeValidator:
@@ -85,6 +88,8 @@ class DramTimingModel(_Model):
 class DramModel(_Model):
     """Off-chip memory: bandwidth and latency of its one channel, or its commands (`timing`).
 
+    Tiles move in pieces of at least `piece` while others may be more urgent; `0 B` moves every tile whole.
+
     Without `timing`, `bandwidth`, `read_energy` and `write_energy` are needed. With it the bandwidth is derived, and
     so are all energies unless both energies per bit are stated.
     """
@@ -97,6 +102,7 @@ class DramModel(_Model):
     background_power: Power | None = None
     timing: DramTimingModel | None = None
     coding: CodingModel | None = None
+    piece: Size = DEFAULT_PIECE
 
 
 class HoldModel(_Model):

@@ -29,7 +29,8 @@ from accelsim.sim.drafts import Drafts
 from accelsim.sim.limits import Limits
 
 __all__ = ["OBJECTIVES", "Mapped", "Objective", "evaluate", "map_problem"]
-SIMULATIONS = 8  # mappings simulated at most, per round
+SIMULATIONS = 8  # mappings simulated at most
+FURTHER = 24  # and among those of the wider search
 PASSES = 200_000  # passes simulated at most, all mappings of a round together (one is always simulated)
 ENOUGH = 0.01  # gap as a share
 WIDER = 200_000  # boxes and mappings evaluated to close it
@@ -74,12 +75,12 @@ class _Judge:
                 yield candidate
         yield from (candidate for candidate in long if not self._hopeless(candidate))
 
-    def round(self, candidates: Iterable[Candidate]) -> None:
-        """Simulate up to `SIMULATIONS` of them that could still be best, those of many passes last."""
+    def round(self, candidates: Iterable[Candidate], most: int) -> None:
+        """Simulate up to so many of them that could still be best, those of many passes last."""
         request, done, passes = self.request, 0, 0
         for candidate in self._short_first(candidates):
             passes += candidate.mapping.passes
-            if done == SIMULATIONS or (self.best is not None and passes > PASSES):
+            if done == most or (self.best is not None and passes > PASSES):
                 break
             try:
                 found = evaluate(candidate.mapping, request.arch, request.post_ops, self.drafts)
@@ -136,14 +137,14 @@ def _searched(request: Request, drafts: Drafts) -> Mapped:
     search, most = Search(request), request.max_evaluations
     found = search.run()
     judge = _Judge(request, drafts)
-    judge.round(found.best)
+    judge.round(found.best, SIMULATIONS)
     if judge.refused is not None and judge.best is None:
         raise judge.refused
     assert judge.best is not None and judge.least is not None
     least = judge.least
     if least.counted_cost(request.objective) > (1 + ENOUGH) * found.cost and most >= WIDER:
         wider = search.wider(least.counted_fj, least.outcome.makespan, WIDER)
-        judge.round(wider)
+        judge.round(wider, FURTHER)
     return replace(judge.best, search=replace(found, best=(), simulated=judge.simulated))
 
 

@@ -12,7 +12,17 @@ from accelsim.arch.encoding import DENSE, Zeros, stored_bits
 from accelsim.mapping import Mapping, Rules, rules_of
 from accelsim.sim.layout import Regions, tile_places
 from accelsim.sim.passes import Ints, LinkFlow, Passes, link_flows, tiles_visited, unique_rows
-from accelsim.sim.stream import KINDS, OPERANDS, Breakdown, Stream, channel_order, work_table
+from accelsim.sim.stream import (
+    ADDRESS,
+    BITS,
+    KINDS,
+    OPERANDS,
+    TURN,
+    Breakdown,
+    Stream,
+    channel_order,
+    work_table,
+)
 from accelsim.timing import PassShape, pass_time
 from accelsim.traffic import Factors
 
@@ -199,6 +209,40 @@ def _later(values: Ints, steps: int, beyond: int) -> Ints:
     return found
 
 
+def cut(rows: Ints, room: Ints, piece: int) -> Ints:
+    """Rows of `Stream.moves` cut into pieces of at least `piece` bits, spread over the next `room` segments (1: whole).
+
+    Piece j of n has its turn `room * j // n` segments later; it may start earlier where nothing before it waits.
+    """
+    count = np.clip(rows[:, BITS] // max(1, piece), 1, room) if piece else np.ones(len(rows), np.int64)
+    which = np.repeat(np.arange(len(rows)), count)
+    number = np.arange(which.size) - np.repeat(np.cumsum(count) - count, count)
+    found: Ints = rows[which]
+    bits, parts = found[:, BITS].copy(), count[which]
+    begin = bits * number // parts
+    found[:, BITS] = bits * (number + 1) // parts - begin
+    found[:, ADDRESS] += begin
+    found[:, TURN] += room[which] * number // parts
+    return found
+
+
+def _rooms(begin: Ints, finish: Ints, depth: int, loads: Ints, output: bool) -> tuple[Ints, Ints]:
+    """Per visit, the segments over which its load and its store may be spread.
+
+    A load has the visit during which its buffer is free first, a store the visit after its own: so the last piece has
+    a whole segment to arrive in. Psums go whole, both ways: the load of one must not pass its store.
+    """
+    span = finish - begin + 1
+    one = np.ones(begin.size, np.int64)
+    if depth == 1:
+        return one, one
+    if output:
+        return one, one if loads.any() else np.append(span[1:], 1)
+    while_free = span[np.maximum(0, np.arange(begin.size) - depth + 1)]
+    while_free[0] = 1
+    return while_free, one
+
+
 def _transfers(
     passes: Passes, flow: LinkFlow, arch: Accelerator, segment: Ints, overlap: bool, regions: Regions,
     zeros: Zeros,
@@ -219,11 +263,15 @@ def _transfers(
     home = _addresses(passes, flow, arch, regions, np.maximum(loads, stores))
     gates = int(not overlap or flow.operand.name == arch.array.preloaded)
     operand = OPERANDS.index(flow.operand.name)
+    piece = arch.dram.piece_bits if arch.dram.timing is None else 0
+    wide = _rooms(begin, finish, depth, loads, flow.operand.role == "output")
     rows = []
-    for kind, bits, ready, needed in (("load", loads, freed, begin), ("store", stores, finish, wanted)):
+    for kind, bits, ready, needed, room in (
+        ("load", loads, freed, begin, wide[0]), ("store", stores, finish, wanted, wide[1]),
+    ):  # fmt: skip
         named = [np.full(bits.size, n, np.int64) for n in (KINDS.index(kind), operand, gates)]
-        table = np.stack([*named[:2], bits, ready, needed, named[2], home], axis=1)
-        rows.append(table[bits > 0])
+        table = np.stack([*named[:2], bits, ready, needed, named[2], home, ready], axis=1)
+        rows.append(cut(table[bits > 0], room[bits > 0], piece))
     return np.concatenate(rows), Visits(flow.operand.name, flow.point.memory, depth, finish)
 
 

@@ -30,6 +30,7 @@ class Fed:
     Attributes:
         operand: its number in `OPERANDS`. depth: tiles at once. gates: whether loads wait for it. loops: how many of
             the loops number its visits. loads, stores: bits of a visit, by picked indices of these loops.
+        output: they are results.
     """
 
     operand: int
@@ -38,6 +39,13 @@ class Fed:
     loops: int
     loads: Ints
     stores: Ints
+    output: bool
+
+    @property
+    def cuts(self) -> tuple[bool, bool]:
+        """Are its loads cut into pieces, and its stores? As in `sim.build`."""
+        spare = self.depth > 1
+        return spare and not self.output, spare and self.output and not self.loads.any()
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,7 +131,10 @@ def _fed(nest: Nest, flow: LinkFlow, arch: Accelerator, loops: int, overlap: boo
     down, up = (bits.reshape(-1, inner) for bits in link_bits(arch, flow))
     gates = not overlap or flow.operand.name == arch.array.preloaded
     number = OPERANDS.index(flow.operand.name)
-    return Fed(number, 1 if hold is None else hold.depth, gates, loops, down[:, 0].copy(), up[:, -1].copy())
+    return Fed(
+        number, 1 if hold is None else hold.depth, gates, loops, down[:, 0].copy(), up[:, -1].copy(),
+        flow.operand.role == "output",
+    )  # fmt: skip
 
 
 def _changing(nest: Nest, flow: LinkFlow) -> int:

@@ -30,6 +30,7 @@ from accelsim.sim.stream import (
     OPERAND,
     OPERANDS,
     READY,
+    TURN,
     Breakdown,
     Ints,
     Outcome,
@@ -129,11 +130,12 @@ def _moves(pieces: Sequence[Piece], number: int, bounds: list[int]) -> Ints:
     count, moves = len(piece.stream.work), piece.stream.moves.copy()
     at_start, at_end = moves[:, READY] == -1, moves[:, NEEDED] == count
     moves[:, READY] += begin
+    moves[:, TURN] += begin
     moves[:, NEEDED] += begin
     if number and piece.trained:
         early = bounds[number - 1] + _weights_ended(pieces[number - 1], piece) - 1
         weights = at_start & (moves[:, OPERAND] == OPERANDS.index("Weights")) & (moves[:, KIND] == KINDS.index("load"))
-        moves[weights, READY] = early
+        moves[weights, READY] = moves[weights, TURN] = early
     if number + 2 < len(bounds):
         beside = _drains_beside(piece, pieces[number + 1])
         moves[at_end, NEEDED] = bounds[number + 2] if beside else bounds[number + 1]
@@ -151,7 +153,7 @@ def joined(pieces: Sequence[Piece]) -> Network:
     for piece, begin in zip(pieces, bounds, strict=False):
         work[begin, AHEAD], work[begin, APART] = int(piece.ahead), 1
     moves = np.concatenate([_moves(pieces, number, bounds) for number in range(len(pieces))])
-    order = np.lexsort((moves[:, OPERAND], moves[:, KIND], moves[:, NEEDED], moves[:, -1], moves[:, READY]))
+    order = np.lexsort((moves[:, OPERAND], moves[:, KIND], moves[:, NEEDED], moves[:, -1], moves[:, TURN]))
     parts = [piece.stream.breakdown for piece in pieces]
     breakdown = Breakdown(sum(p.compute for p in parts), sum(p.port for p in parts))
     return Network(Stream(work, moves[order][:, :-1], breakdown), tuple(bounds))

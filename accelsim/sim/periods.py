@@ -3,7 +3,8 @@
 At every boundary of a loop the state that the future depends on is compared with the one an iteration before: how far
 ahead of the last end the loader, the stream slot, the channel and every transfer on its way are. If both iterations,
 and the tiles that the channel looks ahead to, are alike, the same state means the same future: all further alike
-iterations take the same cycles, and are jumped over.
+iterations take the same cycles, and are jumped over. Iterations in which a piece of a transfer has its turn, of a tile
+that stays longer than the iteration, are not like the others: jumps end before the next of them.
 """
 
 from __future__ import annotations
@@ -23,8 +24,10 @@ from accelsim.timing.bound import dram_cycles, machine_ratio
 Array = Any
 END, LAST, STREAMED, FREE, LATEST, BUSY, SEQ = range(7)  # of `now`: cycles, and transfers served so far
 COUNTS = 7  # from here on in `now`: stall cycles by cause
-NEVER = -(1 << 60)
-OPERAND, DEPTH, GATES, LOOPS, EACH, VISITS = range(6)  # of a row of `fed`: EACH is segments of a visit
+NEVER, NEVER_PIECE = -(1 << 60), 1 << 60
+OPERAND, DEPTH, GATES, LOOPS, EACH, VISITS, CUT_LOADS, CUT_STORES = range(
+    8
+)  # of a row of `fed`: EACH is segments of a visit
 TRIPS, LOW, HIGH, PICKS = range(4)  # of a row of `loops`
 
 
@@ -64,6 +67,49 @@ def _queue(queue: Array, size: int, needed: int, kind: int, row: int, ahead: int
 
 
 @compiled
+def _piece(bits: int, place: int, each: int, least: int) -> int:
+    """Bits of the piece that becomes ready with segment `place` of a visit of `each` (`sim.build.cut`); 0 for none."""
+    parts = max(1, min(bits // least, each))
+    number = -(-place * parts // each)
+    if number >= parts or number * each // parts != place:
+        return 0
+    return bits * (number + 1) // parts - bits * number // parts
+
+
+@compiled
+def _next_place(bits: int, place: int, each: int, least: int) -> int:
+    """The next place of a visit at which a piece has its turn; `each` if there is none."""
+    parts = max(1, min(bits // least, each))
+    number = -(-(place + 1) * parts // each)
+    return number * each // parts if number < parts else each
+
+
+@compiled
+def _quiet(segment: int, k: int, block: int, fed: Array, loops: Array, loads: Array, stores: Array, ratio: Array,
+           since: Array) -> int:  # fmt: skip
+    """Iterations of loop k, of so many segments each, until a piece of a tile that outlasts them has its turn; 0 if one
+    had in the iteration before."""
+    found = NEVER_PIECE
+    for x in range(fed.shape[0]):
+        each, depth, visits = fed[x, EACH], fed[x, DEPTH], fed[x, VISITS]
+        if ratio[3] == 0 or fed[x, LOOPS] > k or fed[x, CUT_LOADS] + fed[x, CUT_STORES] == 0:
+            continue
+        if since[x, 1] > segment - block:
+            return 0
+        visit, place = segment // each, segment % each
+        ahead = each
+        if fed[x, CUT_LOADS]:
+            for load in range(1 if visit == 0 else visit + depth - 1, min(visit + depth, visits)):
+                bits = loads[x, _place(loops, fed[x, LOOPS], load)]
+                ahead = min(ahead, _next_place(bits, place, each, ratio[3]))
+        elif visit > 0:
+            bits = stores[x, _place(loops, fed[x, LOOPS], visit - 1)]
+            ahead = min(ahead, _next_place(bits, place, each, ratio[3]))
+        found = min(found, (ahead - place - 1) // block)
+    return found
+
+
+@compiled
 def _ready(
     now: Array,
     segment: int,
@@ -75,8 +121,12 @@ def _ready(
     ratio: Array,
     done: Array,
     queue: Array,
+    since: Array,
 ) -> None:
-    """Serve what becomes ready with the end of a segment (-1: the start), in channel order.
+    """Serve what has its turn with the end of a segment (-1: the start), in channel order.
+
+    `since[x]`: when operand x's last visit before now ended, since pieces of what that made ready may start from then
+    on; and how many segments had ended when its last piece had its turn.
 
     `done[x, kind, j]`: end and number of the load of the j-th visit from the current one, or of the store whose slot
     that visit takes.
@@ -84,17 +134,24 @@ def _ready(
     size = 0
     for x in range(fed.shape[0]):
         each, depth, visits = fed[x, EACH], fed[x, DEPTH], fed[x, VISITS]
-        if segment < 0:
-            for k in range(min(depth, visits)):
-                size = _queue(queue, size, k * each, 1, x, k, loads[x, _place(loops, fed[x, LOOPS], k)])
-        elif (segment + 1) % each == 0:
-            visit = segment // each
-            needed = min((visit + depth) * each, segments)
-            bits = stores[x, _place(loops, fed[x, LOOPS], visit)]
-            size = _queue(queue, size, needed, 0, x, depth, bits)
-            if visit + depth < visits:
-                bits = loads[x, _place(loops, fed[x, LOOPS], visit + depth)]
-                size = _queue(queue, size, needed, 1, x, depth, bits)
+        visit, place = (segment + 1) // each, (segment + 1) % each
+        shift = visit if place or segment < 0 else visit - 1  # the visit that the last segment belongs to
+        if place == 0:
+            since[x, 0] = max(0, now[END])
+        first = 0 if visit == 0 else visit + depth - 1
+        for load in range(first, min(visit + depth, visits)):
+            bits = loads[x, _place(loops, fed[x, LOOPS], load)]
+            cut = ratio[3] > 0 and fed[x, CUT_LOADS] and load > 0
+            bits = _piece(bits, place, each, ratio[3]) if cut else (0 if place else bits)
+            since[x, 1] = segment + 1 if place and bits > 0 else since[x, 1]
+            size = _queue(queue, size, load * each, 1, x, load - shift, bits)
+        if visit > 0:
+            needed = min((visit - 1 + depth) * each, segments)
+            bits = stores[x, _place(loops, fed[x, LOOPS], visit - 1)]
+            cut = ratio[3] > 0 and fed[x, CUT_STORES] and visit < visits
+            bits = _piece(bits, place, each, ratio[3]) if cut else (0 if place else bits)
+            since[x, 1] = segment + 1 if place and bits > 0 else since[x, 1]
+            size = _queue(queue, size, needed, 0, x, visit - 1 + depth - shift, bits)
     for turn in range(size):
         best = turn
         for i in range(turn + 1, size):
@@ -106,7 +163,7 @@ def _ready(
             queue[turn, column] = queue[best, column]
             queue[best, column] = kept
         kind, x, ahead, bits = queue[turn, 1], queue[turn, 2], queue[turn, 3], queue[turn, 4]
-        _serve(now, kind, fed[x, OPERAND], bits, max(0, now[END]), ratio, done[x, kind, ahead])
+        _serve(now, kind, fed[x, OPERAND], bits, since[x, 0], ratio, done[x, kind, ahead])
 
 
 @compiled
@@ -154,13 +211,18 @@ def _segment(now: Array, work: Array, fed: Array, done: Array, arriving: Array, 
 
 
 @compiled
-def _state(now: Array, fed: Array, done: Array, found: Array) -> None:
-    """What the future depends on, relative to the last end: times that can no longer hold anything up are equal."""
+def _state(now: Array, fed: Array, done: Array, since: Array, slack: int, found: Array) -> None:
+    """What the future depends on, relative to the last end: times that can no longer hold anything up are equal.
+
+    Pieces whose turn is yet to come may have started up to `slack` cycles ago and still be on their way.
+    """
     end, floor = now[END], min(now[END], now[LAST])
     found[0], found[1] = now[LAST] - end, now[STREAMED] - end
-    found[2], found[3] = max(now[FREE], end) - end, max(now[LATEST], end) - end
+    found[2], found[3] = max(now[FREE] - end, -slack), max(now[LATEST], end) - end
     at = 4
     for x in range(fed.shape[0]):
+        found[at] = max(found[2], since[x, 0] - end)
+        at += 1
         for kind in range(2):
             for j in range(fed[x, DEPTH] + 1):
                 late = done[x, kind, j, 0] > floor
@@ -170,10 +232,11 @@ def _state(now: Array, fed: Array, done: Array, found: Array) -> None:
 
 
 @compiled
-def _jump(now: Array, mark: Array, state: Array, done: Array, jump: int) -> None:
-    """So many more iterations like the last one, which began at `mark`."""
+def _jump(now: Array, mark: Array, state: Array, done: Array, fed: Array, since: Array, k: int, jump: int) -> None:
+    """So many more iterations of loop k like the last one, which began at `mark`."""
     cycles, numbers = jump * (now[END] - mark[END]), jump * (now[SEQ] - mark[SEQ])
     for x in range(done.shape[0]):
+        since[x, 0] += cycles if fed[x, LOOPS] > k else 0
         for kind in range(2):
             for j in range(done.shape[2]):
                 if done[x, kind, j, 0] > NEVER:
@@ -182,6 +245,17 @@ def _jump(now: Array, mark: Array, state: Array, done: Array, jump: int) -> None
     for i in range(now.size):
         now[i] += jump * (now[i] - mark[i])
     now[FREE], now[LATEST] = now[END] + state[2], now[END] + state[3]
+
+
+@compiled
+def _slack(fed: Array, loads: Array, stores: Array, ratio: Array) -> int:
+    """Cycles in which all pieces at any time on their way or yet to come in a visit are over; 0 if none are cut."""
+    found = 0
+    for x in range(fed.shape[0]):
+        most = max(loads[x].max(), stores[x].max())
+        if ratio[3] > 0 and fed[x, CUT_LOADS] + fed[x, CUT_STORES] > 0 and most >= 2 * ratio[3]:
+            found += (fed[x, DEPTH] + 1) * (dram_cycles(most, ratio[0], ratio[1]) + most // ratio[3] + 1)
+    return found + ratio[2] if found else 0
 
 
 @compiled
@@ -198,22 +272,23 @@ def run_nest(
     for x in range(fed.shape[0]):
         most = max(most, fed[x, DEPTH])
     done = np.full((fed.shape[0], 2, most + 2, 2), NEVER, np.int64)
-    arriving = np.zeros(fed.shape[0], np.int64)
-    size = 4 + 4 * (most + 2) * fed.shape[0]
+    arriving, since = np.zeros(fed.shape[0], np.int64), np.zeros((fed.shape[0], 2), np.int64)
+    slack = _slack(fed, loads, stores, ratio)
+    size = 4 + (1 + 4 * (most + 2)) * fed.shape[0]
     queue = np.zeros((fed.shape[0] * (most + 2), 5), np.int64)
     states, seen = np.zeros((depth, size), np.int64), np.full(depth, -1, np.int64)
     marks, state = np.zeros((depth, now.size), np.int64), np.zeros(size, np.int64)
     digits, blocks = np.zeros(depth, np.int64), np.ones(depth, np.int64)
     for k in range(depth - 2, -1, -1):
         blocks[k] = blocks[k + 1] * loops[k + 1, TRIPS]
-    _ready(now, -1, count, fed, loops, loads, stores, ratio, done, queue)
+    _ready(now, -1, count, fed, loops, loads, stores, ratio, done, queue, since)
     segment, visited = 0, 0
     while segment < count:
         if visited == budget:
             return -1
         _begin_visits(segment, fed, done, arriving)
         _segment(now, work[_place(loops, depth, segment)], fed, done, arriving, overlap)
-        _ready(now, segment, count, fed, loops, loads, stores, ratio, done, queue)
+        _ready(now, segment, count, fed, loops, loads, stores, ratio, done, queue, since)
         visited += 1
         segment += 1
         k = depth - 1
@@ -224,14 +299,15 @@ def run_nest(
         if k < 0:
             break
         digits[k] += 1
-        if digits[k] - 1 < loops[k, LOW] or digits[k] - 1 + most > loops[k, HIGH]:
+        if digits[k] - 2 < loops[k, LOW] or digits[k] - 1 + most > loops[k, HIGH]:
             seen[k] = -1
             continue
-        _state(now, fed, done, state)
+        _state(now, fed, done, since, slack, state)
         if seen[k] == digits[k] - 1 and np.array_equal(state, states[k]):
             jump = loops[k, HIGH] - most - digits[k] + 1
+            jump = min(jump, _quiet(segment, k, blocks[k], fed, loops, loads, stores, ratio, since))
             if jump > 0:
-                _jump(now, marks[k], state, done, jump)
+                _jump(now, marks[k], state, done, fed, since, k, jump)
                 digits[k] += jump
                 segment += jump * blocks[k]
                 seen[k] = -1
@@ -248,9 +324,8 @@ def run(found: SegmentNest, dram: Dram, clock_hz: int, limits: Limits | None = N
     Raises:
         BudgetExceeded: more than the limits allow.
     """
-    num, den = machine_ratio(clock_hz, dram.bandwidth_bits_per_s)
     budget = limits.events if limits is not None and limits.events is not None else found.segments
-    now, visited = _compiled_nest(found, num, den, dram.latency_cycles, budget)
+    now, visited = _compiled_nest(found, dram, clock_hz, budget)
     if visited < 0:
         raise BudgetExceeded(
             f"{budget:,} segments were visited one by one, and no period was found that leads to the end of all "
@@ -264,7 +339,7 @@ def run(found: SegmentNest, dram: Dram, clock_hz: int, limits: Limits | None = N
     return Summary(makespan, tuple(sorted(stalls.items())), drain, int(now[BUSY]), reads, writes), visited
 
 
-def _compiled_nest(found: SegmentNest, num: int, den: int, latency: int, budget: int) -> tuple[Ints, int]:
+def _compiled_nest(found: SegmentNest, dram: Dram, clock_hz: int, budget: int) -> tuple[Ints, int]:
     """Times and sums at the end (END to SEQ, stalls by cause), and how many segments were visited one by one."""
     ranges = found.nest.ranges[: found.loops]
     loops = np.array([[r.trips, r.low, r.high, len(r.picked)] for r in ranges], np.int64).reshape(-1, 4)
@@ -272,13 +347,15 @@ def _compiled_nest(found: SegmentNest, num: int, den: int, latency: int, budget:
     rows = []
     for f in found.fed:
         visits = int(np.prod([r.trips for r in ranges[: f.loops]], dtype=np.int64)) if f.loops else 1
-        rows.append([f.operand, f.depth, int(f.gates), f.loops, count // visits, visits])
+        rows.append([f.operand, f.depth, int(f.gates), f.loops, count // visits, visits, *map(int, f.cuts)])
     widest = max((f.loads.size for f in found.fed), default=1)
     loads, stores = np.zeros((len(rows), widest), np.int64), np.zeros((len(rows), widest), np.int64)
     for x, f in enumerate(found.fed):
         loads[x, : f.loads.size], stores[x, : f.stores.size] = f.loads, f.stores
     now = np.zeros(COUNTS + len(CAUSES), np.int64)
-    fed = np.array(rows, np.int64).reshape(-1, 6)
-    ratio = np.array([num, den, latency], np.int64)
+    fed = np.array(rows, np.int64).reshape(-1, 8)
+    ratio = np.array(
+        [*machine_ratio(clock_hz, dram.bandwidth_bits_per_s), dram.latency_cycles, dram.piece_bits], np.int64
+    )
     visited = run_nest(loops, found.work, fed, loads, stores, ratio, int(found.overlap), now, budget)
     return now, int(visited)

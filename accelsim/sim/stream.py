@@ -27,7 +27,7 @@ OPERANDS = ("Inputs", "Outputs", "Weights")
 CAUSES = tuple(f"dram_{verb}_{operand.lower()}" for verb in ("write", "read") for operand in OPERANDS)
 FINAL_DRAIN = "final_drain"
 LOAD, BODY, STREAM, DRAIN, AHEAD, APART = range(6)  # columns of `Stream.work`
-KIND, OPERAND, BITS, READY, NEEDED, GATES, ADDRESS = range(7)  # columns of `Stream.moves`
+KIND, OPERAND, BITS, READY, NEEDED, GATES, ADDRESS, TURN = range(8)  # columns of `Stream.moves`
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,8 @@ class Transfer:
             number of segments if none does.
         gates_load: True if the segment's stationary load waits for it, False if only its stream does.
         address: bit of the DRAM at which its data begin; the simple DRAM does not ask.
+        turn: its place in the queue: among those that become ready with the end of this segment (None: `ready`). It
+            may start earlier, once it is ready and all before it are over.
     """
 
     kind: Kind
@@ -52,6 +54,7 @@ class Transfer:
     needed_by: int
     gates_load: bool = True
     address: int = 0
+    turn: int | None = None
 
     @property
     def cause(self) -> str:
@@ -61,7 +64,8 @@ class Transfer:
     def row(self) -> tuple[int, ...]:
         """Its row of `Stream.moves`."""
         place = KINDS.index(self.kind), OPERANDS.index(self.operand)
-        return *place, self.bits, self.ready, self.needed_by, int(self.gates_load), self.address
+        turn = self.ready if self.turn is None else self.turn
+        return *place, self.bits, self.ready, self.needed_by, int(self.gates_load), self.address, turn
 
 
 @dataclass(frozen=True)
@@ -110,7 +114,7 @@ class Stream:
 
     Attributes:
         work: (segments, 6) a row per `Segment`, its fields in order.
-        moves: (transfers, 7) a row per `Transfer`; kind and operand as numbers of `KINDS` and `OPERANDS`.
+        moves: (transfers, 8) a row per `Transfer`; kind and operand as numbers of `KINDS` and `OPERANDS`.
 
     Raises:
         InputError: a transfer that could wait for itself (its segment needs it before it may start).
@@ -121,14 +125,14 @@ class Stream:
     breakdown: Breakdown
 
     def __post_init__(self) -> None:
-        ready, needed = self.moves[:, READY], self.moves[:, NEEDED]
-        if np.any(ready[1:] < ready[:-1]):
+        turn, needed = self.moves[:, TURN], self.moves[:, NEEDED]
+        if np.any(turn[1:] < turn[:-1]) or np.any(turn < self.moves[:, READY]):
             raise InputError("transfers are not in program order")
-        if np.any(needed <= ready):
-            row = self.transfers[int(np.argmax(needed <= ready))]
+        if np.any(needed <= turn):
+            row = self.transfers[int(np.argmax(needed <= turn))]
             raise InputError(
-                f"deadlock: segment {row.needed_by} waits for {row.cause} (needed by segment {row.needed_by}, ready "
-                f"after {row.ready}), which waits for the end of segment {row.ready}, which runs no earlier"
+                f"deadlock: segment {row.needed_by} waits for {row.cause} (needed by segment {row.needed_by}, in turn "
+                f"after {row.turn}), which waits for the end of segment {row.turn}, which runs no earlier"
             )
 
     def __eq__(self, other: object) -> bool:
@@ -145,8 +149,8 @@ class Stream:
     def transfers(self) -> tuple[Transfer, ...]:
         """The transfers as objects."""
         return tuple(
-            Transfer(KINDS[kind], OPERANDS[operand], bits, ready, needed, bool(gates), address)
-            for kind, operand, bits, ready, needed, gates, address in self.moves.tolist()
+            Transfer(KINDS[kind], OPERANDS[operand], bits, ready, needed, bool(gates), address, turn)
+            for kind, operand, bits, ready, needed, gates, address, turn in self.moves.tolist()
         )
 
 
@@ -163,13 +167,13 @@ def stream_of(
     """A stream of these objects, the transfers put in channel order."""
     work = [(s.load, s.body, s.stream, s.drain, int(s.ahead), int(s.apart)) for s in segments]
     moves = [t.row() for t in transfers]
-    table = np.array(moves, np.int64).reshape(-1, 7)
+    table = np.array(moves, np.int64).reshape(-1, 8)
     return Stream(np.array(work, np.int64).reshape(-1, 6), channel_order(table), breakdown)
 
 
 def channel_order(moves: Ints) -> Ints:
-    """Program order of the DMA queue: by readiness, then urgency, stores before loads, then operand name."""
-    found: Ints = moves[np.lexsort((moves[:, OPERAND], moves[:, KIND], moves[:, NEEDED], moves[:, READY]))]
+    """Program order of the DMA queue: by turn, then urgency, stores before loads, then operand name."""
+    found: Ints = moves[np.lexsort((moves[:, OPERAND], moves[:, KIND], moves[:, NEEDED], moves[:, TURN]))]
     return found
 
 

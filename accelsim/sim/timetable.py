@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from accelsim.sim.network import Network, PartTime, Piece
-from accelsim.sim.stream import READY, Ints, Outcome, Stream, Summary
+from accelsim.sim.stream import TURN, Ints, Outcome, Stream, Summary
 
 SCHEDULES = ("network", "layerwise")
 """How layers follow each other: as one stream with activations on chip, or one after another through DRAM."""
@@ -53,7 +53,7 @@ class Strip:
         """For each transfer in channel order, the work item during whose segments the channel comes to it: a number
         that never falls."""
         stops = np.array([owner.stop for owner in self.owners], np.int64)
-        found: Ints = np.searchsorted(stops, self.stream.moves[:, READY] + 1, side="right").clip(0, len(stops) - 1)
+        found: Ints = np.searchsorted(stops, self.stream.moves[:, TURN] + 1, side="right").clip(0, len(stops) - 1)
         return found
 
     def on_array(self, segment: int) -> bool:

@@ -30,11 +30,12 @@ def streams(draw: st.DrawFn, most: int = 12) -> Stream:
     transfers = []
     for _ in range(draw(st.integers(0, 3 * most))):
         ready = draw(st.integers(-1, count - 1))
-        needed = draw(st.integers(ready + 1, count))
+        turn = draw(st.sampled_from([ready, min(count - 1, ready + draw(st.integers(0, 4)))]))
+        needed = draw(st.integers(turn + 1, count))
         kind = "load" if draw(st.booleans()) else "store"
         operand = draw(st.sampled_from(["Inputs", "Weights", "Outputs"]))
         bits, address = draw(st.integers(1, 400)), draw(st.integers(0, 1 << 20))
-        transfers.append(Transfer(kind, operand, bits, ready, needed, draw(st.booleans()), address))
+        transfers.append(Transfer(kind, operand, bits, ready, needed, draw(st.booleans()), address, turn))
     return stream_of(segments, transfers)
 
 

@@ -14,7 +14,7 @@ from accelsim.errors import BudgetExceeded, InputError
 from accelsim.lookup import load_arch
 from accelsim.mapping import Loop, Mapping, Rules, TileLevel
 from accelsim.problem import gemm_problem
-from accelsim.sim import oracle
+from accelsim.sim import oracle, recurrence
 from accelsim.sim.build import build_stream
 from accelsim.sim.drafts import Drafts
 from accelsim.sim.limits import MOST_BYTES, PASS_BYTES, Limits
@@ -27,6 +27,7 @@ from tests.agreement.machines import machine, nests
 
 FLOWS = st.sampled_from(["ws", "os", "is", "rs"])
 STAYS = st.sets(st.sampled_from(["Inputs", "Outputs"]))
+PIECES = st.sampled_from([0, 1, 8, 50, 300])
 DEPTHS = st.tuples(st.integers(1, 4), st.integers(1, 2), st.integers(1, 4))
 
 
@@ -69,11 +70,14 @@ def check_engines(mapping: Mapping, arch: Accelerator, ops: int) -> tuple[int, i
     return nest.segments, visited
 
 
-def varied(dataflow: str, depths: tuple[int, int, int], overlap: bool, bandwidth: int, latency: int) -> Accelerator:
+def varied(
+    dataflow: str, depths: tuple[int, int, int], overlap: bool, bandwidth: int, latency: int, piece: int = 0
+) -> Accelerator:
     arch = machine(dataflow)
     glb = arch.memories[0]
     holds = tuple(replace(hold, depth=depth) for hold, depth in zip(glb.holds, depths, strict=True))
-    dram = replace(arch.dram, bandwidth_bits_per_s=bandwidth * arch.clock_hz // 3, latency_cycles=latency)
+    speed = bandwidth * arch.clock_hz // 3
+    dram = replace(arch.dram, bandwidth_bits_per_s=speed, latency_cycles=latency, piece_bits=piece)
     array = replace(arch.array, weight_double_buffer=overlap)
     return replace(arch, memories=(replace(glb, holds=holds),), dram=dram, array=array)
 
@@ -87,29 +91,29 @@ def test_picked_passes_stand_for_all(data: st.DataObject, dataflow: str, halo: b
 @settings(deadline=None, max_examples=60)
 @given(
     data=st.data(), dataflow=FLOWS, stays=STAYS, overlap=st.booleans(), bandwidth=st.integers(1, 60),
-    latency=st.integers(0, 40), depths=DEPTHS, ops=st.integers(0, 3),
+    latency=st.integers(0, 40), depths=DEPTHS, ops=st.integers(0, 3), piece=PIECES,
 )  # fmt: skip
 def test_periods_equal_simpy(
     data: st.DataObject, dataflow: str, stays: set[str], overlap: bool, bandwidth: int, latency: int,
-    depths: tuple[int, int, int], ops: int,
+    depths: tuple[int, int, int], ops: int, piece: int,
 ) -> None:  # fmt: skip
     mapping = replace(data.draw(nests(dataflow)), resident=frozenset(stays))
-    check_engines(mapping, varied(dataflow, depths, overlap, bandwidth, latency), ops)
+    check_engines(mapping, varied(dataflow, depths, overlap, bandwidth, latency, piece), ops)
 
 
 @pytest.mark.slow
 @settings(deadline=None, max_examples=3000)
 @given(
     data=st.data(), dataflow=FLOWS, halo=st.booleans(), stays=STAYS, overlap=st.booleans(),
-    bandwidth=st.integers(1, 60), latency=st.integers(0, 40), depths=DEPTHS, ops=st.integers(0, 3),
+    bandwidth=st.integers(1, 60), latency=st.integers(0, 40), depths=DEPTHS, ops=st.integers(0, 3), piece=PIECES,
 )  # fmt: skip
 def test_periods_equal_simpy_on_thousands(
     data: st.DataObject, dataflow: str, halo: bool, stays: set[str], overlap: bool, bandwidth: int, latency: int,
-    depths: tuple[int, int, int], ops: int,
+    depths: tuple[int, int, int], ops: int, piece: int,
 ) -> None:  # fmt: skip
     mapping = replace(data.draw(nests(dataflow, most=9)), resident=frozenset(stays))
     check_picked(mapping, dataflow, halo)
-    check_engines(mapping, replace(varied(dataflow, depths, overlap, bandwidth, latency), halo_reuse=halo), ops)
+    check_engines(mapping, replace(varied(dataflow, depths, overlap, bandwidth, latency, piece), halo_reuse=halo), ops)
 
 
 def gemm(rows: int, cols: int, reductions: int = 1) -> Mapping:
@@ -120,13 +124,43 @@ def gemm(rows: int, cols: int, reductions: int = 1) -> Mapping:
     return Mapping(problem, "os", levels, (Loop("C", 2),), (Loop("N", 4, "row"), Loop("M", 4, "col")))
 
 
+@pytest.mark.parametrize("piece", [0, 8, 64])
 @pytest.mark.parametrize("bandwidth", [1, 3, 50, 1000])
 @pytest.mark.parametrize("shape", [(40, 30, 1), (20, 9, 7), (200, 1, 3)])
-def test_periods_are_jumped_over(shape: tuple[int, int, int], bandwidth: int) -> None:
+def test_periods_are_jumped_over(shape: tuple[int, int, int], bandwidth: int, piece: int) -> None:
     """Bound by the channel or by the array, most segments are not visited, and nothing changes."""
-    segments, visited = check_engines(gemm(*shape), varied("os", (2, 2, 2), True, bandwidth, 7), 1)
+    segments, visited = check_engines(gemm(*shape), varied("os", (2, 2, 2), True, bandwidth, 7, piece), 1)
     assert segments == shape[0] * shape[1] * shape[2]
     assert visited < segments // 2
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    shape=st.tuples(st.integers(1, 50), st.integers(1, 50), st.integers(1, 6)), depths=DEPTHS,
+    overlap=st.booleans(), bandwidth=st.integers(1, 200), latency=st.integers(0, 90),
+    piece=st.sampled_from([1, 8, 16, 30, 64]),
+)  # fmt: skip
+def test_pieces_of_long_tiles(
+    shape: tuple[int, int, int], depths: tuple[int, int, int], overlap: bool, bandwidth: int, latency: int, piece: int
+) -> None:  # fmt: skip
+    """Many segments in a tile, and pieces at some of them: jumps end before each."""
+    from accelsim.sim import periods
+
+    arch = varied("os", depths, overlap, bandwidth, latency, piece)
+    nest = segment_nest(gemm(*shape), arch, 1)
+    assert nest is not None
+    found, _ = periods.run(nest, arch.dram, arch.clock_hz)
+    assert (
+        found == recurrence.run(build_stream(gemm(*shape), arch, post_ops=1).stream, arch.dram, arch.clock_hz).summary
+    )
+
+
+def test_cutting_tiles_lets_urgent_loads_pass() -> None:
+    """Row tiles stay for 40 segments and come in one piece or in many: cut, no segment waits for a whole one."""
+    whole, cut = (varied("os", (2, 2, 2), True, 12, 0, piece) for piece in (0, 8))
+    slow, fast = (simulate(gemm(6, 40, 8), arch).outcome for arch in (whole, cut))
+    assert (fast.read_bits, fast.write_bits) == (slow.read_bits, slow.write_bits)
+    assert fast.makespan < slow.makespan
 
 
 def test_a_billion_tile_steps_take_as_many_visits_as_a_thousand() -> None:

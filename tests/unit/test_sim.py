@@ -67,7 +67,7 @@ def test_stationary_double_buffering_hides_loads() -> None:
 def test_streams_that_cannot_run_are_refused() -> None:
     segments = (Segment(0, 0, 1, 0),) * 3
     with pytest.raises(
-        InputError, match=r"deadlock: segment 1 waits for .*needed by segment 1, ready after 1.*end of segment 1"
+        InputError, match=r"deadlock: segment 1 waits for .*needed by segment 1, in turn after 1.*end of segment 1"
     ):
         stream_of(segments, [Transfer("load", "Inputs", 1, 1, 1)])
     good = stream_of(segments, [Transfer("load", "Inputs", 1, 0, 1), Transfer("load", "Inputs", 1, 1, 2)])

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import cast
 
-from accelsim.arch import Accelerator, Dram, Hold, MemoryLevel, PEArray, Precision, Spad, VectorUnit
+from accelsim.arch import PIECE_BITS, Accelerator, Dram, Hold, MemoryLevel, PEArray, Precision, Spad, VectorUnit
 from accelsim.arch.dataflows import WIRES
 from accelsim.errors import InputError, nearest
 from accelsim.timing.scalesim import ScaleDataflow, ScaleMachine, scale_machine
@@ -157,7 +157,7 @@ def to_accelerator(config: ScaleConfig, name: str) -> Accelerator:
         description=described,
         clock_hz=CLOCK_HZ,
         precision=Precision(8, 8, 32, 8),
-        dram=Dram("SCALE-Sim", 8 * words * CLOCK_HZ, 100, 8000, 8000),
+        dram=Dram("SCALE-Sim", 8 * words * CLOCK_HZ, 100, 8000, 8000, piece_bits=PIECE_BITS),
         memories=(
             _sram("IFMAP", machine.ifmap_kb, (Hold("Inputs", held["is"]),), max(machine.rows, machine.cols) * 8),
             _sram("FILTER", machine.filter_kb, (Hold("Weights", held["ws"]),), max(machine.rows, machine.cols) * 8),

@@ -178,7 +178,8 @@ def _fill(record: Record, model: Model) -> None:
     """Everything that does not depend on the objective or a constraint."""
     arch, bound, points, kinds = model.arch, model.problem.bound, model.points, model.kinds
     sizes = {"slots": len(model.slots), "points": len(points), "sliding": len(model.windows),
-             "memories": len(arch.memories), "resources": model.base.size, "halo": int(arch.halo_reuse)}  # fmt: skip
+             "memories": len(arch.memories), "resources": model.base.size, "halo": int(arch.halo_reuse),
+             "piece": arch.dram.piece_bits if arch.dram.timing is None else 0}  # fmt: skip
     for name, value in sizes.items():
         record[name] = value
     holds = _holds(model)

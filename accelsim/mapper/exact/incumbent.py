@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from accelsim.jit import compiled
-from accelsim.mapper.exact.latency import burst_estimate
+from accelsim.mapper.exact.latency import promise
 from accelsim.mapper.exact.record import FRONT, KEEP, Record
 from accelsim.timing.bound import cost_below
 
-PARETO = 3  # goal: energy and cycles at once
+LATENCY, PARETO = 1, 3  # goals: cycles alone; energy and cycles at once
 
 
 @compiled
@@ -83,7 +83,11 @@ def record(r: Record, energy: int, cycles: int) -> None:
         r.best_pair[0], r.best_pair[1] = energy, cycles
         if r.wide == 0:
             r.limit[0], r.limit[1] = a, b
-    c, d = product(r, energy, cycles + burst_estimate(r))
+    c, d = product(r, energy, promise(r, cycles))
+    for i in range(r.kept_count):
+        same = r.kept[i, 0] == c and r.kept[i, 1] == d and r.kept[i, 3] == cycles
+        if same and (r.goal == LATENCY or r.kept[i, 2] == energy):
+            return
     at = r.kept_count
     if at == KEEP:
         worst = 0

@@ -231,35 +231,57 @@ def _chain(r: Record, p: int, words: int) -> None:
 
 
 @compiled
-def burst_estimate(r: Record) -> int:
-    """Cycles that a mapping may wait although B counts none: long transfers keep the channel from short-lived tiles.
-
-    Not a bound: it ranks mappings for simulation. A transfer longer than what the least buffered operand has in stock
-    holds the array up by the difference.
-    """
-    stock, total = 1 << 62, r.passes[STEPS]
-    for p in range(r.points):
-        if r.outer[p, FROM_DRAM] == 1 and r.operand[p] != 2 and r.outer[p, DEPTH] > 1 and r.outer[p, WORD_BITS] > 0:
-            tiles = 1
-            for slot in range(r.boundary[p]):
-                for i in range(r.length[slot]):
-                    d = r.order[slot, i]
-                    tiles *= -(-min(r.ext[slot, d], r.bounds[d]) // r.ext[slot + 1, d])
-            stock = min(stock, total // tiles * (r.outer[p, DEPTH] - 1))
-    waits = 0
-    for p in range(r.points):
-        if r.outer[p, FROM_DRAM] == 1 and r.outer[p, DEPTH] > 1 and r.outer[p, WORD_BITS] > 0:
-            waits += _waits(r, p, stock)
-    return waits
+def _tiles(r: Record, p: int) -> int:
+    """How often the loops outside a point bring a tile."""
+    tiles = 1
+    for slot in range(r.boundary[p]):
+        for i in range(r.length[slot]):
+            d = r.order[slot, i]
+            tiles *= -(-min(r.ext[slot, d], r.bounds[d]) // r.ext[slot + 1, d])
+    return tiles
 
 
 @compiled
-def _waits(r: Record, p: int, stock: int) -> int:
-    """Sum over the loops outside a point of events x (transfer - stock)."""
+def promise(r: Record, cycles: int) -> int:
+    """About what a mapping at hand with this B takes when it is simulated (after `bound_of`).
+
+    Not a bound: it ranks mappings for simulation. Two things are in it that B does not count. When the last load has
+    come, the channel idles while the last tile is worked on. A piece of a transfer that is longer than what the least
+    buffered operand has in stock holds the array up by the difference; where the channel is the slower of both, that
+    costs nothing.
+    """
+    total, segments, loads, stock = max(r.passes[STEPS], r.sums[BUS]), 1, 1, 1 << 62
+    for p in range(r.points):
+        if r.outer[p, FROM_DRAM] == 0:
+            continue
+        tiles = _tiles(r, p)
+        segments = max(segments, tiles)
+        if r.operand[p] != 2 and r.outer[p, WORD_BITS] > 0:
+            loads = max(loads, tiles)
+            if r.outer[p, DEPTH] > 1:
+                stock = min(stock, total // tiles * (r.outer[p, DEPTH] - 1))
+    num, den = r.numbers[NUM], r.numbers[DEN]
+    channel = dram_cycles(r.sums[DRAM], num, den) + r.numbers[LATENCY]
+    array = cycles
+    if cycles <= channel:
+        array = min(cycles, dram_cycles(r.sums[FILL], num, den) + total + dram_cycles(r.sums[LAST], num, den))
+    waits = 0
+    for p in range(r.points):
+        if r.outer[p, FROM_DRAM] == 1 and r.outer[p, DEPTH] > 1 and r.outer[p, WORD_BITS] > 0:
+            waits += _waits(r, p, stock, segments)
+    found: int = max(cycles, channel + total // loads, array + waits)
+    return found
+
+
+@compiled
+def _waits(r: Record, p: int, stock: int, segments: int) -> int:
+    """Sum over the loops outside a point of pieces x (transfer - stock), a tile being in use for some of so many
+    `segments` (`sim.build.cut`)."""
     child, cur = r.ext[r.boundary[p]], r.cur
     for d in range(NDIM):
         cur[d] = r.bounds[d]
     outside, waits = 1, 0
+    room = max(1, segments // _tiles(r, p))
     for slot in range(r.boundary[p]):
         for i in range(r.length[slot]):
             dim = r.order[slot, i]
@@ -277,6 +299,8 @@ def _waits(r: Record, p: int, stock: int) -> int:
             outside *= trips
             bits = (total - kept) * r.outer[p, WORD_BITS]
             if events > 0 and bits > 0:
-                each = dram_cycles(bits // events, r.numbers[NUM], r.numbers[DEN]) + r.numbers[LATENCY]
-                waits += events * max(0, each - stock)
+                bits = bits // events
+                parts = min(max(1, bits // r.piece), room) if r.piece > 0 else 1
+                each = dram_cycles(bits // parts, r.numbers[NUM], r.numbers[DEN]) + r.numbers[LATENCY]
+                waits += events * parts * max(0, each - stock)
     return waits

@@ -45,7 +45,7 @@ _FIELDS: dict[str, tuple[int, ...]] = {
     "ports": (MEMORIES, 2), "roles": (3,),
     # capacity: memory, operand, boundary, depth, bits, whole words, psum bits, inner boundary, retained inside
     "holds": (HOLDS, 9), "capacity": (MEMORIES,),
-    "halo": (), "imperfect": (), "goal": (),
+    "halo": (), "imperfect": (), "goal": (), "piece": (),
     # the core at hand
     "core": (), "row": (NDIM,), "col": (NDIM,), "diagonal": (NDIM,), "pe": (NDIM,), "extent": (NDIM,),
     "fixed": (POINTS,), "least": (POINTS,), "words": (POINTS,), "window_key": (WINDOWS,),
