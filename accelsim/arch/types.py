@@ -198,6 +198,11 @@ class PEArray:
         """Array axes along which one word of `operand` serves (or, for Outputs, sums) all PEs."""
         return {"Inputs": self.share_inputs, "Weights": self.share_weights, "Outputs": self.reduce}[operand]
 
+    def alike(self, operand: str) -> tuple[ArrayAxis, ...]:
+        """Array axes along which all PEs work on the same word of `operand` in one step: words that stay in a PE may
+        differ, but an adder tree sums all that it joins."""
+        return () if operand in self.stationary and operand != "Outputs" else self.shared(operand)
+
     @property
     def stationary(self) -> tuple[str, ...]:
         """Operands that a PE keeps between stream steps."""

@@ -31,7 +31,7 @@ AT = {dim: i for i, dim in enumerate(DIMS)}
 SPREAD = {
     "ws": ("CTRS", "M"),
     "is": ("CTRS", "NOPQ"),
-    "os": ("NOPQ", "M"),
+    "os": ("NOPQCTRS", "M"),
     "rs": ("GMPC", "PMGN"),
 }
 """Dims that each dataflow spreads over (rows, columns); R lies on the rows of `rs` as well."""
@@ -122,8 +122,12 @@ def _wired(q: Question, axis: str, dim: str) -> bool:
         return False
     if array.dataflow == "rs":
         return True
-    moving = [o for o in q.problem.operands if o.name not in array.stationary and axis in array.shared(o.name)]
-    return not any(dim in operand.dims for operand in moving)
+    for operand in q.problem.operands:
+        summed = operand.role == "output" and axis in array.reduce
+        moves = operand.name not in array.stationary and axis in array.shared(operand.name)
+        if dim in operand.dims and (summed or moves):
+            return False
+    return True
 
 
 def _spreads(q: Question, axis: str, names: str, room: int, even: dict[str, list[int]]) -> Iterator[list[int]]:

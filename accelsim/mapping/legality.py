@@ -123,9 +123,7 @@ def _wires(mapping: Mapping, arch: Accelerator) -> list[str]:
         if arch.array.kind == "row_stationary" or loop.kind == "diagonal" or loop.trips == 1:
             continue
         for operand in mapping.problem.operands:
-            if operand.name in arch.array.stationary:
-                continue
-            if loop.kind in arch.array.shared(operand.name) and loop.dim in operand.dims:
+            if loop.kind in arch.array.alike(operand.name) and loop.dim in operand.dims:
                 found.append(f"{operand.name} is forwarded along {loop.kind} and cannot differ over {loop.dim} there")
     return found
 

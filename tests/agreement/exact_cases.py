@@ -48,6 +48,7 @@ MACHINES: dict[str, Callable[[int], Accelerator]] = {
     "os": lambda bits: tight("os", bits),
     "rs": lambda bits: tight("rs", bits),
     "acc": two_levels,
+    "tree": lambda bits: tight("tree", bits),
 }
 
 

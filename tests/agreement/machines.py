@@ -15,7 +15,14 @@ SHARES: dict[str, dict[str, tuple[str, ...]]] = {
     "os": {"share_inputs": ("col",), "share_weights": ("row",), "reduce": ()},
     "is": {"share_inputs": (), "share_weights": ("col",), "reduce": ("row",)},
     "rs": {"share_inputs": ("row", "col"), "share_weights": ("row", "col"), "reduce": ("row",)},
+    "tree": {"share_inputs": ("col",), "share_weights": (), "reduce": ("row",)},
 }
+"""Wires by kind of machine: a dataflow, or `tree`, output stationary behind adder trees that join the rows."""
+
+
+def flow_of(kind: str) -> str:
+    """The dataflow of a kind of machine."""
+    return "os" if kind == "tree" else kind
 
 
 def machine(dataflow: str, rows: int = 4, cols: int = 4, **changes: Any) -> Accelerator:
@@ -24,8 +31,8 @@ def machine(dataflow: str, rows: int = 4, cols: int = 4, **changes: Any) -> Acce
     holds = (Hold("Inputs", 1), Hold("Outputs", 2), Hold("Weights", 2, at))
     glb = MemoryLevel("GLB", 1 << 30, holds, 64, 64, 10, 12)
     array = PEArray(
-        kind="row_stationary" if dataflow == "rs" else "systolic",
-        dataflow=dataflow,
+        kind={"rs": "row_stationary", "tree": "spatial"}.get(dataflow, "systolic"),
+        dataflow=flow_of(dataflow),
         rows=rows,
         cols=cols,
         spads=tuple(Spad(op, 1 << 20, 1, 1) for op in ("Inputs", "Weights", "Outputs")),
@@ -88,8 +95,10 @@ def nests(draw: st.DrawFn, dataflow: str, most: int = 5) -> Mapping:
                 continue
             if slot == "spatial":
                 kinds = ["row", "col", "diagonal"]
+                if dim in outputs and dataflow == "tree":
+                    kinds = ["col", "diagonal"]
                 if dim not in outputs:
-                    kinds = ["row"] if dataflow in ("ws", "is", "rs") else []
+                    kinds = ["row"] if dataflow in ("ws", "is", "rs", "tree") else []
                 if not kinds:
                     continue
                 slots[slot].append(Loop(dim, trips, draw(st.sampled_from(kinds))))
@@ -100,6 +109,6 @@ def nests(draw: st.DrawFn, dataflow: str, most: int = 5) -> Mapping:
             slots["DRAM"].append(Loop(dim, left))
     order = {name: tuple(draw(st.permutations(loops))) for name, loops in slots.items()}
     return Mapping(
-        problem, dataflow, (TileLevel("DRAM", order["DRAM"]), TileLevel("GLB", order["GLB"])),
+        problem, flow_of(dataflow), (TileLevel("DRAM", order["DRAM"]), TileLevel("GLB", order["GLB"])),
         order["stream"], order["spatial"], order["pe"],
     )  # fmt: skip

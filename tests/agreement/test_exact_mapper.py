@@ -118,7 +118,7 @@ def test_search_equals_enumeration_of_five_hundred_problems_and_four_machines() 
         seed += 1
 
 
-@pytest.mark.parametrize("dataflow", ["ws", "os", "is", "rs"])
+@pytest.mark.parametrize("dataflow", ["ws", "os", "is", "rs", "tree"])
 @settings(deadline=None, max_examples=12)
 @given(data=st.data())
 def test_every_mapping_kept_costs_what_the_other_readings_say(dataflow: str, data: st.DataObject) -> None:

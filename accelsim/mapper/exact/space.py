@@ -38,7 +38,7 @@ Ints = NDArray[np.int64]
 AXES = {
     "ws": {"row": "CTRS", "col": "M"},
     "is": {"row": "CTRS", "col": "NOPQ"},
-    "os": {"row": "NOPQ", "col": "M"},
+    "os": {"row": "NOPQCTRS", "col": "M"},
     "rs": {"row": "GMPC", "col": "PMGN"},
 }
 STREAMS = {"ws": "NOPQ", "is": "M", "os": "CTRS", "rs": "NQ"}
@@ -108,15 +108,11 @@ def divisors(number: int) -> list[int]:
 
 def _fits(problem: Problem, arch: Accelerator, axis: str, dim: str) -> bool:
     """May this dim be spread along this axis? Only along wires that sum psums or do not forward what differs."""
-    shared_with = arch.array.shared
     if dim in problem.reduction_dims and axis not in arch.array.reduce:
         return False
     if arch.array.kind == "row_stationary":
         return True
-    return all(
-        operand.name in arch.array.stationary or axis not in shared_with(operand.name) or dim not in operand.dims
-        for operand in problem.operands
-    )
+    return not any(axis in arch.array.alike(operand.name) and dim in operand.dims for operand in problem.operands)
 
 
 def _axis(problem: Problem, arch: Accelerator, axis: str, room: int, limit: Constraint) -> list[dict[str, int]]:
