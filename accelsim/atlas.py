@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from accelsim.arch import Accelerator
+from accelsim.arch.choices import forms
 from accelsim.errors import CheckFailed, InputError, MappingError, nearest
 from accelsim.formats.mapping_yaml import constraint_of, part_name
 from accelsim.graph import LayerGraph, optimise
-from accelsim.mapper.exact.search import Request
+from accelsim.mapper.exact.search import Candidate, Front, Request
 from accelsim.mapper.search import EVALUATIONS, Library, Mapped, Objective, evaluate, map_problem
 from accelsim.mapping.constraint import Constraint
 from accelsim.mapping.text import nest_text
@@ -30,6 +31,17 @@ class Task:
     post_ops: int
     limit: Constraint
     times: int = 1
+
+    def forms(self, arch: Accelerator) -> tuple[Accelerator, ...]:
+        """The forms of the machine that its constraint allows.
+
+        Raises:
+            MappingError: none; no operand may pass by a memory as the constraint asks.
+        """
+        found = tuple(form for form in forms(arch) if self.limit.bypass in (None, form.bypassed))
+        if not found:
+            raise MappingError(f"layer {self.name}: no operand may pass by a memory of {arch.name} as asked")
+        return found
 
 
 @dataclass(frozen=True)
@@ -167,21 +179,48 @@ def front_of(task: Task, arch: Accelerator, imperfect: bool = False, most: int =
     from accelsim.mapper.exact.run import Search
 
     request = Request(task.problem, arch, "edp", task.post_ops, task.limit, imperfect, most)
-    try:
-        front = Search(request, front=True).front()
-    except MappingError as error:
-        raise MappingError(f"layer {task.name} on {arch.name}: {error}") from None
+    fronts: list[Front] = []
+    wrong: list[MappingError] = []
+    for form in task.forms(arch):
+        try:
+            fronts.append(Search(replace(request, arch=form), front=True).front())
+        except MappingError as error:
+            wrong.append(error)
+    if not fronts:
+        raise MappingError(f"layer {task.name} on {arch.name}: {wrong[0]}") from None
     drafts, points = Drafts(), []
-    for point in front.points:
-        cycles = evaluate(point.mapping, arch, task.post_ops, drafts).outcome.makespan
-        points.append(TradePoint(point.energy_fj, point.cycles, cycles, nest_text(point.mapping, arch)))
-    return Trade(task.name, task.times, front.proven, front.boxes, front.evaluated, tuple(points))
+    for point in _joint_front([point for front in fronts for point in front.points]):
+        mapped = evaluate(point.mapping, arch, task.post_ops, drafts)
+        nest = nest_text(point.mapping, mapped.arch)
+        points.append(TradePoint(point.energy_fj, point.cycles, mapped.outcome.makespan, nest))
+    boxes, evaluated = sum(front.boxes for front in fronts), sum(front.evaluated for front in fronts)
+    return Trade(task.name, task.times, all(f.proven for f in fronts), boxes, evaluated, tuple(points))
 
 
-def claim_of(
+def _joint_front(points: list[Candidate]) -> list[Candidate]:
+    """Those that no other beats in both energy and B, least energy first."""
+    found: list[Candidate] = []
+    for point in sorted(points, key=lambda p: (p.energy_fj, p.cycles)):
+        if not found or point.cycles < found[-1].cycles:
+            found.append(point)
+    return found
+
+
+def claims_of(
     task: Task, arch: Accelerator, objective: Objective, imperfect: bool = False, most: int = EVALUATIONS
-) -> Claim:  # fmt: skip
-    """The mapping with the least bound objective, and the boxes that prove it.
+) -> list[Claim]:  # fmt: skip
+    """Per form of the machine (`arch.choices`), the mapping with the least bound objective, and the proof of it.
+
+    Raises:
+        MappingError: it does not fit one of them; the message names the layer and the machine.
+        CheckFailed: the boxes do not prove what the search claims.
+        InputError: the problem has no certificate.
+    """
+    return [_claim_of(task, form, objective, imperfect, most) for form in task.forms(arch)]
+
+
+def _claim_of(task: Task, arch: Accelerator, objective: Objective, imperfect: bool, most: int) -> Claim:
+    """The mapping with the least bound objective on a machine of one form, and the boxes that prove it.
 
     Raises:
         MappingError: it does not fit; the message names the layer and the machine.
@@ -212,13 +251,17 @@ def entry_of(task: Task, arch: Accelerator, objective: Objective, mapped: Mapped
     return Entry(
         task.name, task.times, task.problem.macs, mapped.outcome.makespan, mapped.energy_fj, found.cycles,
         mapped.gap(objective) or 0.0, found.proven, found.cores, found.boxes, found.evaluated, found.simulated,
-        nest_text(mapped.mapping, arch),
+        nest_text(mapped.mapping, mapped.arch),
     )  # fmt: skip
 
 
 def size_of(task: Task, arch: Accelerator, imperfect: bool = False) -> tuple[int, int]:
-    """(cores, tilings) of a task's space; a tiling is a core with trips for every place, loop orders apart."""
+    """(cores, tilings) of a task's space, over all forms of the machine; a tiling is a core with trips for every place,
+    loop orders apart."""
     from accelsim.mapper.exact.space import cores_of, tilings
 
-    cores = cores_of(task.problem, arch, task.limit, imperfect)
-    return cores.size, tilings(task.problem, arch, cores, imperfect)
+    sizes = []
+    for form in task.forms(arch):
+        cores = cores_of(task.problem, form, task.limit, imperfect)
+        sizes.append((cores.size, tilings(task.problem, form, cores, imperfect)))
+    return sum(cores for cores, _ in sizes), sum(number for _, number in sizes)

@@ -65,7 +65,7 @@ def _traffic(part: Part, arch: Accelerator) -> tuple[LevelTraffic, int, int]:
     assert part.mapped is not None and isinstance(part.item, Problem)
     if part.on_array:
         ops = part.post_ops * part.item.output.words
-        return array_traffic(part.mapped.counts, arch, part.item.macs, part.zeros), part.item.macs, ops
+        return array_traffic(part.mapped.counts, part.machine(arch), part.item.macs, part.zeros), part.item.macs, ops
     counts = {(c.operand, c.child): c for c in part.mapped.counts}
     seen, out = counts["Inputs", "PE"].reads, counts["Outputs", "PE"].final_writes
     stored = counts["Outputs", memory].final_writes
@@ -183,7 +183,7 @@ def _result(plan: Plan, arch: Accelerator, slot: Slot, params: int, bounds: dict
         traffic=table,
         energy_fj=energy,
         stall_cycles=stalls,
-        mapping="\n\n".join(nest_text(m.mapping, plan.arch) for m in mapped) or None,
+        mapping="\n\n".join(nest_text(m.mapping, m.arch) for m in mapped) or None,
         output_shape=node.shape,
         folded=node.folded,
         note=_note(plan, arch, stalls, compute, macs),

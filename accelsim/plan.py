@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from accelsim.arch import Accelerator
+from accelsim.arch.choices import formed
 from accelsim.arch.encoding import DENSE, Zeros
 from accelsim.errors import BudgetExceeded, InputError, MappingError, nearest
 from accelsim.execute.gathers import GATHERS
@@ -98,6 +99,10 @@ class Part:
     def stream(self) -> Stream:
         """All of its segments and transfers; made now if the engine had no need of them."""
         return self.ran.stream
+
+    def machine(self, arch: Accelerator) -> Accelerator:
+        """The machine in the form that its mapping is for; `arch` if it has none."""
+        return arch if self.mapped is None else formed(arch, self.mapped.mapping.bypass)
 
     @property
     def on_array(self) -> bool:

@@ -124,7 +124,7 @@ def _array(
         if part.on_array and part.mapped is not None and isinstance(part.item, Problem):
             reals = [t.values for t in tensors]
             x, w = array_operands(node, number, part.item, reals, weight, samples)
-            tiled = run_tiled(part.mapped.mapping, arch, rules_of(arch), x, w)
+            tiled = run_tiled(part.mapped.mapping, part.mapped.arch, rules_of(arch), x, w)
             place_sums(node, number, part.item, tiled.accumulators, sums)
             tally.wrong += tiled.agrees_with(part.mapped.counts)
             tally.passes += tiled.passes

@@ -18,7 +18,7 @@ Held = dict[str, dict[str, int]]
 
 def _links(part: Part, arch: Accelerator, traffic: LevelTraffic) -> LevelTraffic:
     if part.on_array and part.mapped is not None:
-        return array_links(part.mapped.counts, arch, part.zeros)
+        return array_links(part.mapped.counts, part.machine(arch), part.zeros)
     return vector_links(traffic, vector_memory(arch).name)
 
 
@@ -62,7 +62,7 @@ def held_bits(plan: Plan, arch: Accelerator) -> Held:
             tables.append(_chunk_held(part.job, plan.arch))
         elif part.mapped is not None:
             mapping = part.mapped.mapping
-            rows = {m.name: uses(mapping, plan.arch, m) for m in plan.arch.memories}
+            rows = {m.name: uses(mapping, part.mapped.arch, m) for m in part.mapped.arch.memories}
             tables.append({name: {use.operand: use.bits for use in row} for name, row in rows.items() if row})
     found = _most(tables)
     for own, seen in zip(arch.memories, plan.arch.memories, strict=True):
@@ -88,6 +88,6 @@ def _busy(plan: Plan, arch: Accelerator, links: LevelTraffic, vector_ops: int) -
 def anatomy_of(plan: Plan, arch: Accelerator, traffic: Iterable[LevelTraffic], vector_ops: int) -> Anatomy:
     """The inside of a layer; `traffic` is that of its parts, in order."""
     links = merge(_links(part, arch, table) for part, table in zip(plan.parts, traffic, strict=True))
-    nests = tuple(nest_of(part.mapped.mapping, plan.arch) for part in plan.parts if part.mapped is not None)
+    nests = tuple(nest_of(part.mapped.mapping, part.mapped.arch) for part in plan.parts if part.mapped is not None)
     busy = _busy(plan, arch, links, vector_ops) if plan.parts else {}
     return Anatomy(plan.node.inputs, nests, held_bits(plan, arch), links, busy)

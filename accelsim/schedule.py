@@ -31,7 +31,7 @@ def _rooms(part: Part, arch: Accelerator) -> tuple[Room, ...]:
     return tuple(
         Room(memory.name, use.operand, use.tile_words * use.word_bits, use.depth,
              finish.get((use.operand, memory.name), STAYS))
-        for memory in arch.memories for use in uses(part.mapped.mapping, arch, memory)
+        for memory in part.mapped.arch.memories for use in uses(part.mapped.mapping, part.mapped.arch, memory)
     )  # fmt: skip
 
 

@@ -40,11 +40,13 @@ class Hold:
         depth: tiles held at once (1 single, 2 double buffered, more: a FIFO).
         at: `tile` holds what the memory's own loops sweep; `pass` holds only what one array pass needs (a FIFO);
             `vector` is there for work of the vector unit only.
+        optional: array work may pass by this memory, if the mapper finds that better (`arch.choices`).
     """
 
     operand: str
     depth: int
     at: Literal["tile", "pass", "vector"] = "tile"
+    optional: bool = False
 
 
 @dataclass(frozen=True)
@@ -239,6 +241,7 @@ class Accelerator:
     `transposed_conv`: stride phases as dense convolutions (`gather`), or zeros written between the input words.
     `node_nm`: technology node, None if unknown. `energy_model`: the preset or table behind the energies, empty if the
     machine states its own. `energy_sources`: by energy, where given.
+    `bypassed`: (memory, operand) pairs for a form of a machine in which optional operands pass by (`arch.choices`).
     `timing`: cycles of the array are causal (proved PE by PE), or those of SCALE-Sim 3.0.0 with the causal beside.
     """
 
@@ -257,6 +260,7 @@ class Accelerator:
     energy_model: str = ""
     energy_sources: tuple[EnergySource, ...] = ()
     timing: Literal["causal", "scalesim"] = "causal"
+    bypassed: frozenset[tuple[str, str]] = frozenset()
 
     def memory(self, name: str) -> MemoryLevel:
         """The memory called `name`."""

@@ -36,6 +36,8 @@ def certify(
                 rows.append(_row(layer, None, str(error)))
             bar.step(layer.name)
     failures = [f"layer {row['name']}: {row['failure']}" for row in rows if row["failure"]]
+    for name in dict.fromkeys(row["name"] for row in rows if row["name"] in tasks):
+        failures += _left_out(tasks[name], found, machine)
     if as_json:
         print_json({"holds": not failures, "arch": found.arch, "model": found.model, "objective": found.objective,
                     "layers": rows})  # fmt: skip
@@ -64,10 +66,21 @@ def _asked(found: CertificateModel) -> tuple[Accelerator, dict[str, Task]]:
     return machine, {task.name: task for task in atlas.tasks_of(graph, machine, "", limits)}
 
 
+def _left_out(task: Task, found: CertificateModel, machine: Accelerator) -> list[str]:
+    """Forms of the machine of which a certificate says nothing about a layer: something better may be there."""
+    claimed = [layer.pairs for layer in found.layers if layer.name == task.name]
+    return [
+        f"layer {task.name}: nothing is said of the form in which "
+        + (", ".join(f"{operand} pass by {memory}" for memory, operand in sorted(form.bypassed)) or "nothing passes by")
+        for form in task.forms(machine)
+        if form.bypassed not in claimed
+    ]
+
+
 def _checked(found: CertificateModel, layer: LayerModel, machine: Accelerator, tasks: dict[str, Task]) -> Claim:
     from accelsim.certify.proof import check
     from accelsim.errors import CheckFailed, InputError, nearest
-    from accelsim.formats.certificate import claim_of
+    from accelsim.formats.certificate import claim_of, form_of
 
     task = tasks.get(layer.name)
     if task is None:
@@ -75,7 +88,8 @@ def _checked(found: CertificateModel, layer: LayerModel, machine: Accelerator, t
     if task.times != layer.times:
         raise CheckFailed(f"it occurs {task.times} times, not {layer.times}")
     try:
-        claim = claim_of(found, layer, task.problem, task.post_ops, machine, task.limit)
+        form = form_of(layer, machine)
+        claim = claim_of(found, layer, task.problem, task.post_ops, form, task.limit)
         check(claim)
     except InputError as error:
         raise InputError(f"layer {layer.name}: {error}") from None

@@ -89,9 +89,9 @@ def map_layers(
         }  # fmt: skip
         with Bar("certifying", len(tasks)) as bar:
             for task in tasks:
-                claim = atlas.claim_of(task, machine, objective.value, imperfect, most)
-                claims.append((task.name, task.times, claim))
-                bar.step(f"{task.name}: {claim.boxes:,} boxes")
+                found = atlas.claims_of(task, machine, objective.value, imperfect, most)
+                claims += [(task.name, task.times, claim) for claim in found]
+                bar.step(f"{task.name}: {sum(claim.boxes for claim in found):,} boxes")
     library = MappingCache()
     with Bar("mapping", len(tasks)) as bar:
         entries = []

@@ -157,7 +157,7 @@ def show_mapping(
         say(f"# {work.name} on {machine.name}, batch {images}, {objective.value}\n{_as_yaml(plans, layer)}")
         return
     found = {
-        plan.node.name: "\n\n".join(nest_text(p.mapped.mapping, plan.arch) for p in plan.parts if p.mapped) or None
+        plan.node.name: "\n\n".join(nest_text(p.mapped.mapping, p.mapped.arch) for p in plan.parts if p.mapped) or None
         for plan in plans
     }
     if as_json:

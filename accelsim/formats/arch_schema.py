@@ -107,10 +107,11 @@ class DramModel(_Model):
 
 class HoldModel(_Model):
     """How a memory keeps an operand: tiles held at once; a tile is what its loops sweep, or one pass, or there only for
-    the vector unit."""
+    the vector unit. With `bypass` the mapper may let array work pass by it."""
 
     depth: Count = 1
     at: Literal["tile", "pass", "vector"] = "tile"
+    bypass: Flag = False
 
 
 class HoldsModel(_Model):

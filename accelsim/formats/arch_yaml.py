@@ -83,6 +83,13 @@ def _cross(model: ArchModel, document: Any) -> list[tuple[tuple[int | str, ...],
         holds = [getattr(m.holds, operand) for m in model.memories]
         if not any(hold is not None and hold.at != "vector" for hold in holds):
             found.append((("memories",), f"no memory holds {operand}"))
+        for i, hold in enumerate(holds):
+            if hold is None or not hold.bypass:
+                continue
+            kept = sum(other is not None and other.at != "vector" for other in holds)
+            if hold.at == "vector" or kept < 2:
+                said = f"no other memory holds {operand} for the array, so it cannot pass by"
+                found.append((("memories", i, "holds", operand, "bypass"), said))
     if not any(m.holds.Inputs and m.holds.Outputs and not m.psum_only for m in model.memories):
         found.append((("memories",), "no memory holds both Inputs and Outputs for the vector unit to work from"))
     if model.node is not None:
@@ -113,7 +120,7 @@ def _memory(model: MemoryModel, clock: int) -> MemoryLevel:
     for operand in OPERANDS:
         hold = getattr(model.holds, operand)
         if hold is not None:
-            holds.append(Hold(operand, hold.depth, hold.at))
+            holds.append(Hold(operand, hold.depth, hold.at, hold.bypass))
     return MemoryLevel(
         name=model.name,
         capacity_bits=units.bits(model.capacity),

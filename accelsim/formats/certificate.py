@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from accelsim.arch import Accelerator
+from accelsim.arch.choices import Bypass, formed
 from accelsim.certify.proof import Claim, Family
 from accelsim.certify.space import Question
 from accelsim.errors import CheckFailed, InputError, nearest
@@ -42,10 +43,12 @@ class FamilyModel(_Model):
 
 
 class LayerModel(_Model):
-    """A layer: its problem, the incumbent and what it takes, the claimed bound, the boxes."""
+    """A layer on one form of the machine (`bypass`: operands that pass by a memory): its problem, the incumbent and
+    what it takes, the claimed bound, the boxes."""
 
     name: Text
     times: Count
+    bypass: dict[str, list[Text]]
     post_ops: Whole
     problem: dict[str, Any]
     mapping: Text
@@ -54,6 +57,11 @@ class LayerModel(_Model):
     cost: Whole
     bound: Whole
     families: list[FamilyModel]
+
+    @property
+    def pairs(self) -> Bypass:
+        """(memory, operand) of what passes by."""
+        return frozenset((memory, operand) for memory, operands in self.bypass.items() for operand in operands)
 
 
 class CertificateModel(_Model):
@@ -83,7 +91,8 @@ def write_certificate(heading: dict[str, Any], arch: Accelerator, claims: list[t
     for name, times, claim in claims:
         q = claim.question
         layers.append({
-            "name": name, "times": times, "post_ops": q.post_ops, "problem": canonical(q.problem),
+            "name": name, "times": times, "bypass": _by_memory(q.arch.bypassed),
+            "post_ops": q.post_ops, "problem": canonical(q.problem),
             "mapping": write_mapping(claim.mapping), "energy_fj": claim.energy_fj, "cycles": claim.cycles,
             "cost": claim.cost, "bound": claim.bound,
             "families": [
@@ -94,6 +103,22 @@ def write_certificate(heading: dict[str, Any], arch: Accelerator, claims: list[t
     document = {"format": FORMAT, **heading, "machine": canonical(arch), "objective": q.objective,
                 "imperfect": q.imperfect, "layers": layers}  # fmt: skip
     return json.dumps({key: document[key] for key in CertificateModel.model_fields}, indent=1) + "\n"
+
+
+def _by_memory(bypass: Bypass) -> dict[str, list[str]]:
+    return {m: [operand for at, operand in sorted(bypass) if at == m] for m, _ in sorted(bypass)}
+
+
+def form_of(layer: LayerModel, arch: Accelerator) -> Accelerator:
+    """The machine in the form that a layer's claim is about.
+
+    Raises:
+        CheckFailed: the machine has no such form.
+    """
+    try:
+        return formed(arch, layer.pairs)
+    except InputError as error:
+        raise CheckFailed(f"not a form of the machine: {error}") from None
 
 
 def read_certificate(path: str) -> CertificateModel:

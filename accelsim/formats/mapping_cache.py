@@ -51,6 +51,7 @@ def _from_dict(data: dict[str, Any], request: Request) -> tuple[Mapping, Found]:
         tuple(Loop(*loop) for loop in data["spatial"]),
         tuple(Loop(*loop) for loop in data["pe"]),
         request.resident,
+        request.arch.bypassed,
     )
     return mapping, Found((), **data["found"])
 

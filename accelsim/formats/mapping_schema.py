@@ -83,6 +83,7 @@ def _form(value: object) -> str | None:
     return LOOPS if isinstance(value, list) else RULES if isinstance(value, dict) else None
 
 
+Operand = Literal["Inputs", "Weights", "Outputs"]
 Dim = Annotated[str, BeforeValidator(_dim)]
 FactorText = Annotated[Factor | None, BeforeValidator(_factor)]
 TimeLoop = Annotated[Loop, BeforeValidator(lambda value: _loop(value, spatial=False))]
@@ -154,7 +155,8 @@ class LayerModel(_Model):
     spatial: Spatial | None = Field(default=None)
     pe: Level | None = Field(default=None)
     dataflow: Dataflow | None = None
-    resident: list[Literal["Inputs", "Weights", "Outputs"]] = []
+    resident: list[Operand] = []
+    bypass: dict[str, list[Operand]] | None = None
 
 
 class FileModel(_Model):

@@ -20,6 +20,9 @@ loops there) and an order, or is left out and then free::
     stream: {Q: 56}
     pe: {M: "<= 16"}
 
+`bypass: {GLB: [Weights]}` says which operands pass by memories that may hold them; no others do. A full mapping without
+it says that none do, a constraint that this is free.
+
 `resident: [Weights]` says what lives in a region beside the tiles; it belongs to a mapping and restricts nothing.
 """
 
@@ -35,7 +38,8 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from accelsim.arch import Accelerator
-from accelsim.errors import InputError, MappingError, nearest
+from accelsim.arch.choices import NONE, Bypass, formed, optional
+from accelsim.errors import InputError, nearest
 from accelsim.formats import yaml_text
 from accelsim.formats.mapping_schema import (
     AxisModel,
@@ -113,11 +117,36 @@ def _off_machine(model: LayerModel, arch: Accelerator) -> Wrong:
             wrong.append((("levels", name), f"no memory of {arch.name}; {nearest(name, names)}"))
     if model.dataflow is not None and model.dataflow != arch.array.dataflow:
         wrong.append((("dataflow",), f"{model.dataflow!r}, expected that of {arch.name}, {arch.array.dataflow!r}"))
+    wrong += _no_bypass(model, arch)
     spans = {"row": arch.array.rows, "col": arch.array.cols}
     for axis, least in _least_spans(model).items():
         if least > spans[axis]:
             wrong.append((("spatial",), f"loops over at least {least} {axis}s, but {arch.name} has {spans[axis]}"))
     return wrong
+
+
+def _bypass(model: LayerModel) -> Bypass | None:
+    """The pairs that pass by; None if that is free."""
+    if model.bypass is not None:
+        return frozenset((memory, operand) for memory, operands in model.bypass.items() for operand in operands)
+    places = [*model.levels.values(), model.stream, model.spatial, model.pe]
+    return NONE if model.levels and all(isinstance(place, list) for place in places) else None
+
+
+def _no_bypass(model: LayerModel, arch: Accelerator) -> Wrong:
+    """Pairs that a machine does not allow."""
+    allowed = {f"{memory}: {operand}" for memory, operand in optional(arch)}
+    if arch.bypassed:
+        allowed |= {f"{memory}: {operand}" for memory, operand in arch.bypassed}
+    return [
+        (
+            ("bypass", memory),
+            f"{operand} cannot pass by {memory} of {arch.name}; {nearest(f'{memory}: {operand}', allowed)}",
+        )
+        for memory, operands in (model.bypass or {}).items()
+        for operand in operands
+        if f"{memory}: {operand}" not in allowed
+    ]
 
 
 def _least_spans(model: LayerModel) -> dict[str, int]:
@@ -157,7 +186,7 @@ def _constraint(file: _File, name: str) -> Constraint:
             rules.append(_rule(where, entry))
         except InputError as error:
             raise InputError(f"{file.where((*at, *path))}: {yaml_text.dotted((*at, *path))}: {error}") from None
-    return Constraint(tuple(rules), spatial, model.dataflow)
+    return Constraint(tuple(rules), spatial, model.dataflow, _bypass(model))
 
 
 def parse_constraints(
@@ -223,10 +252,12 @@ def parse_mapping(text: str, problem: Problem, arch: Accelerator, source: str, l
     levels = tuple(TileLevel(memory, _loops(model.levels.get(memory))) for memory in order)
     stream, spatial, inside = _loops(model.stream), _loops(model.spatial), _loops(model.pe)
     try:
+        bypass = _bypass(model) or NONE
+        arch = formed(arch, bypass)
         mapping = Mapping(
-            problem, arch.array.dataflow, levels, stream, spatial, inside, frozenset(model.resident)
+            problem, arch.array.dataflow, levels, stream, spatial, inside, frozenset(model.resident), bypass
         )  # fmt: skip
-    except MappingError as error:
+    except InputError as error:
         raise InputError(f"{file.where(at)}: {error}") from None
     return normal(mapping, arch)
 
@@ -277,6 +308,9 @@ def write_mapping(mapping: Mapping) -> str:
     lines += [f"stream: {_list(mapping.stream)}", f"spatial: {_list(mapping.spatial)}", f"pe: {_list(mapping.pe)}"]
     if mapping.resident:
         lines.append(f"resident: [{', '.join(sorted(mapping.resident))}]")
+    if mapping.bypass:
+        past = {m: [op for at, op in sorted(mapping.bypass) if at == m] for m, _ in sorted(mapping.bypass)}
+        lines.append("bypass: {" + ", ".join(f"{_key(m)}: [{', '.join(ops)}]" for m, ops in past.items()) + "}")
     return "\n".join(lines) + "\n"
 
 

@@ -24,11 +24,12 @@ from itertools import pairwise
 from typing import NoReturn
 
 from accelsim.arch import Accelerator
-from accelsim.errors import InputError, MappingError, nearest
+from accelsim.arch.choices import formed
+from accelsim.errors import InputError, nearest
 from accelsim.mapping import Loop, TileLevel
 from accelsim.mapping import Mapping as Nest
 from accelsim.mapping.legality import uses
-from accelsim.mapping.text import KINDS, NO_NEST, level_line, normal, pass_line
+from accelsim.mapping.text import KINDS, NO_NEST, PAST, level_line, normal, pass_line
 from accelsim.mapping.types import Kind
 from accelsim.problem import DIMS, Problem
 
@@ -36,7 +37,7 @@ LOOP = re.compile(r"for (?P<dim>\S+) in (?P<trips>\d{1,18})(?P<pe> in each PE)?"
 SPATIAL = re.compile(r"(?P<dim>\S+) in (?P<trips>\d{1,18}) \((?P<kind>rows|cols|diagonal)\)")
 PASS = re.compile(r"(?P<unit>array|vector unit) pass( \((?P<inside>.*)\))?")
 HELD = re.compile(r"resident (\S+?)(?=,| |$)")
-BARE = re.compile(r"\s*(resident \S+(, resident \S+)*)?\s*")
+BARE = re.compile(r"\s*(resident \S+(, resident \S+)*)?\s*(; passed by: .*)?")
 OPS = ("mac", "max", "avg", "lp")
 KIND_OF: dict[str, Kind] = {text[2:-1]: kind for kind, text in KINDS.items() if text}
 
@@ -183,6 +184,16 @@ def _residents(levels: Sequence[tuple[Line, str]], problem: Problem) -> frozense
     return frozenset(found)
 
 
+def _bypass(levels: Sequence[tuple[Line, str, str]], problem: Problem) -> frozenset[tuple[str, str]]:
+    found = set()
+    for line, name, rest in levels:
+        for operand in rest.partition(PAST)[2].split(", ") if PAST in rest else ():
+            if operand not in (o.name for o in problem.operands):
+                line.wrong(f"an operand, not {operand!r}; {nearest(operand, [o.name for o in problem.operands])}")
+            found.add((name, operand))
+    return frozenset(found)
+
+
 def _check_pass(nest: NestLines, problem: Problem, arch: Accelerator) -> None:
     """The nest is of this kind of work and this dataflow."""
     if nest.op.text != problem.op:
@@ -230,10 +241,12 @@ def mapping_of(nest: NestLines, problem: Problem, arch: Accelerator) -> Nest:
     resident = _residents([(line, rest) for line, _, rest in read], problem)
     levels = tuple(TileLevel(name, loops) for (_, name, _), (_, loops) in zip(read, nest.levels, strict=True))
     first = nest.levels[0][0]
+    bypass = _bypass(read, problem)
     try:
-        mapping = Nest(problem, arch.array.dataflow, levels, nest.stream, nest.spatial, nest.pe, resident)
+        arch = formed(arch, bypass)
+        mapping = Nest(problem, arch.array.dataflow, levels, nest.stream, nest.spatial, nest.pe, resident, bypass)
         mapping = normal(mapping, arch)
-    except MappingError as error:
+    except InputError as error:
         raise InputError(f"{first.source}:{first.number}: nest of this line: {error}") from None
     _check_figures(nest, mapping, arch)
     return mapping

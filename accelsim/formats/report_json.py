@@ -347,6 +347,12 @@ def _operand(name: str, field: Field) -> Operand:
     return Operand(name, role, found)
 
 
+def _pair(text: str) -> tuple[str, str]:
+    """A memory and the operand that passes by, from `MEMORY: OPERAND`."""
+    memory, _, operand = text.partition(": ")
+    return memory, operand
+
+
 def _nest(field: Field) -> Nest:
     """A nest; what its types refuse (a loop that covers too little, ...) is an error of the file."""
     levels = field.get("levels").items()
@@ -362,6 +368,7 @@ def _nest(field: Field) -> Nest:
             _spatial(field.get("spatial")),
             _loops(field.get("pe")),
             frozenset(field.get("resident").texts()),
+            frozenset(_pair(text) for text in field.get("bypass").texts()),
         )
     except AccelsimError as error:
         if str(error).startswith(field.file):

@@ -104,6 +104,7 @@ _LAYER: dict[str, str] = {
     "nests.[].operands.*.role": "`input`, `weight` or `output`",
     "nests.[].operands.*.axes": "index expressions and their sizes",
     "nests.[].resident.[]": "operand that is on chip before or stays after",
+    "nests.[].bypass.[]": "`MEMORY: OPERAND` that passes by, though the memory may hold it",
     "nests.[].levels.[].memory": "memory",
     "nests.[].levels.[].loops.[]": "temporal loop, outer to inner: dim and trips",
     "nests.[].levels.[].tiles.[].operand": "operand held here",

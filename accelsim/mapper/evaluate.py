@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from accelsim.arch import Accelerator
+from accelsim.arch.choices import formed
 from accelsim.arch.encoding import DENSE, Zeros
 from accelsim.dram.energy import ACTIVATION, READ_WRITE, command_energy_fj
 from accelsim.energy import array_traffic, energy_fj, live_macs
@@ -22,12 +23,14 @@ class Mapped:
     """A mapping with its three costs: counts, stream and outcome.
 
     Attributes:
+        arch: the machine, in the form that the mapping is for.
         energy_fj: what it takes. counted_fj: what the search counts, energy per bit; they differ where the DRAM's
             commands are charged.
         search: what the exact search proved (None for pooling, and where words are zero: proofs are about dense ones).
     """
 
     mapping: Mapping
+    arch: Accelerator
     counts: tuple[LinkCount, ...]
     simulated: Simulation
     energy_fj: int
@@ -59,6 +62,7 @@ def evaluate(
 ) -> Mapped:
     """Counts, stream, time and energy of a mapping, exactly; `post_ops` vector operations per finished word."""
     known = Drafts() if drafts is None else drafts
+    arch = formed(arch, mapping.bypass)
     counts = known.words(mapping, arch)
     simulated = simulate(mapping, arch, post_ops, zeros, known)
     outcome = simulated.outcome
@@ -69,4 +73,4 @@ def evaluate(
     if arch.dram.timing is not None and arch.dram.timing.command_energy and outcome.dram is not None:
         spent = command_energy_fj(arch.dram.timing, outcome.dram)
         energy.update({name: spent[name] for name in (READ_WRITE, ACTIVATION)})
-    return Mapped(mapping, counts, simulated, sum(energy.values()), counted)
+    return Mapped(mapping, arch, counts, simulated, sum(energy.values()), counted)

@@ -15,6 +15,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from accelsim.arch import Accelerator
+from accelsim.arch.choices import forms
 from accelsim.arch.encoding import DENSE, Zeros
 from accelsim.errors import BudgetExceeded, MappingError
 from accelsim.mapper.evaluate import Mapped, evaluate
@@ -106,6 +107,7 @@ def map_problem(
 
     `whole` operands stay in their outermost memory as one tile; `resident` ones are there when the problem begins.
     `library` is asked before the search and told after it. `drafts` may be shared between problems and machines.
+    Every form of the machine is searched (`arch.choices`: operands may pass by memories).
     `limit` restricts the space, `imperfect` widens it (`mapper.exact.space`). `zeros` change what the result costs, not
     which mapping it is.
 
@@ -115,19 +117,60 @@ def map_problem(
     """
     drafts = Drafts() if drafts is None else drafts
     if problem.op != "mac":
-        return _map_pool(problem, arch, resident, drafts)
+        return _map_pool(problem, forms(arch)[0], resident, drafts)
     most = min(max_evaluations, NO_LIMIT)
     request = Request(problem, arch, objective, post_ops, limit, imperfect, most, whole, resident)
     if drafts.limits != Limits():
         library = None  # what is found within a budget is not what others look for
+    best = _of_forms([replace(request, arch=form) for form in forms(arch, whole | resident)], drafts, library)
+    return best if zeros == DENSE else evaluate(best.mapping, arch, post_ops, drafts, zeros)
+
+
+def _of_forms(requests: list[Request], drafts: Drafts, library: Library | None) -> Mapped:
+    """The best over all forms of the machine that the constraint allows, and what is proven of all of them together.
+
+    Raises:
+        MappingError: none fits; the message is about the form in which nothing passes by, if that is allowed.
+        BudgetExceeded: as `map_problem`, in the same way.
+    """
+    allowed = [r for r in requests if r.limit.bypass in (None, r.arch.bypassed)]
+    found: list[Mapped] = []
+    wrong: list[MappingError | BudgetExceeded] = []
+    for request in allowed:
+        try:
+            found.append(_known(request, drafts, library))
+        except (MappingError, BudgetExceeded) as error:
+            wrong.append(error)
+    if not found:
+        raise wrong[0] if wrong else MappingError("no operand may pass by a memory as the constraint asks")
+    objective = requests[0].objective
+    best = min(found, key=lambda mapped: mapped.cost(objective))
+    return best if len(found) == 1 else replace(best, search=_together(found, objective))
+
+
+def _together(found: list[Mapped], objective: Objective) -> Found:
+    """What the searches of several forms prove together."""
+    searches = [mapped.search for mapped in found if mapped.search is not None]
+    least = min(searches, key=lambda search: search.cost)
+    return replace(
+        least,
+        bound=min(search.bound for search in searches),
+        cores=sum(search.cores for search in searches),
+        boxes=sum(search.boxes for search in searches),
+        evaluated=sum(search.evaluated for search in searches),
+        simulated=sum(search.simulated for search in searches),
+    )
+
+
+def _known(request: Request, drafts: Drafts, library: Library | None) -> Mapped:
+    """What the library has for a request, or what a search finds."""
     known = library.get(request) if library is not None else None
     if known is not None:
-        best = replace(evaluate(known[0], arch, post_ops, drafts), search=known[1])
-    else:
-        best = _searched(request, drafts)
-        if library is not None and best.search is not None:
-            library.put(request, best.mapping, best.search)
-    return best if zeros == DENSE else evaluate(best.mapping, arch, post_ops, drafts, zeros)
+        return replace(evaluate(known[0], request.arch, request.post_ops, drafts), search=known[1])
+    best = _searched(request, drafts)
+    if library is not None and best.search is not None:
+        library.put(request, best.mapping, best.search)
+    return best
 
 
 def _searched(request: Request, drafts: Drafts) -> Mapped:

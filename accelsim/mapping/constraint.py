@@ -179,11 +179,13 @@ class Constraint:
         rules: at most one per place.
         spatial: if not None, exactly these loops across the array; the rules of its axes follow from them.
         dataflow: the dataflow, if it is stated.
+        bypass: (memory, operand) pairs that pass by, no others; None if that is free.
     """
 
     rules: tuple[Rule, ...] = ()
     spatial: tuple[Loop, ...] | None = None
     dataflow: Dataflow | None = None
+    bypass: frozenset[tuple[str, str]] | None = None
 
     def __post_init__(self) -> None:
         rules = list(self.rules)
@@ -206,7 +208,7 @@ class Constraint:
         """The constraint that only this nest meets (loops of one trip aside, whatever is resident)."""
         rules = [Rule(level.memory, loops=level.loops) for level in mapping.levels]
         rules += [Rule("stream", loops=mapping.stream), Rule("pe", loops=mapping.pe)]
-        return cls(tuple(rules), mapping.spatial, mapping.dataflow)
+        return cls(tuple(rules), mapping.spatial, mapping.dataflow, mapping.bypass)
 
     @cached_property
     def _by_place(self) -> dict[str, Rule]:
@@ -234,6 +236,8 @@ class Constraint:
         found = []
         if self.dataflow is not None and mapping.dataflow != self.dataflow:
             found.append(f"dataflow {mapping.dataflow}, expected {self.dataflow}")
+        if self.bypass is not None and mapping.bypass != self.bypass:
+            found.append(f"bypass {_pairs(mapping.bypass)}, expected {_pairs(self.bypass)}")
         at = loops_by_place(mapping)
         for rule in self.rules:
             if rule.place not in at and rule.loops != ():
@@ -271,6 +275,10 @@ class Constraint:
     def places(self) -> tuple[str, ...]:
         """The places that are restricted."""
         return tuple(rule.place for rule in self.rules)
+
+
+def _pairs(bypass: frozenset[tuple[str, str]]) -> str:
+    return ", ".join(f"{memory}: {operand}" for memory, operand in sorted(bypass)) or "nothing"
 
 
 def _axis(loop: Loop) -> str:

@@ -18,6 +18,8 @@ NO_NEST = "runs on the vector unit in chunks, or moves nothing"
 """What stands in place of a nest for a layer without one."""
 KINDS: dict[Kind, str] = {"temporal": "", "row": " (rows)", "col": " (cols)", "diagonal": " (diagonal)"}
 EMPTY = "holds nothing"
+PAST = "; passed by: "
+"""Before the operands that pass by a memory which may hold them."""
 
 
 def _useful(loops: tuple[Loop, ...]) -> tuple[Loop, ...]:
@@ -75,9 +77,11 @@ def level_line(mapping: Mapping, arch: Accelerator, name: str) -> str:
     for use in used:
         resident = "resident " if use.operand in here else ""
         held.append(f"{resident}{use.operand} {use.depth} x {amount(use.tile_words * use.word_bits)} B")
+    past = sorted(operand for at, operand in mapping.bypass if at == name)
+    by = f"{PAST}{', '.join(past)}" if past else ""
     if not held:
-        return f"{name}: {EMPTY}"
-    return f"{name}: {', '.join(held)} = {amount(sum(u.bits for u in used))} of {memory.capacity_bits // 8} B"
+        return f"{name}: {EMPTY}{by}"
+    return f"{name}: {', '.join(held)} = {amount(sum(u.bits for u in used))} of {memory.capacity_bits // 8} B{by}"
 
 
 def pass_line(mapping: Mapping, arch: Accelerator) -> str:

@@ -90,6 +90,7 @@ class Mapping:
         resident: operands with a region of their own, beside the tiles, in their outermost memory: Inputs and Weights
             are there before the problem begins, finished Outputs stay there. None of their words cross the DRAM link
             (unfinished psums do).
+        bypass: (memory, operand) pairs: operands that pass by a memory which may hold them (`arch.choices`).
     """
 
     problem: Problem
@@ -99,6 +100,7 @@ class Mapping:
     spatial: tuple[Loop, ...] = ()
     pe: tuple[Loop, ...] = ()
     resident: frozenset[str] = frozenset()
+    bypass: frozenset[tuple[str, str]] = frozenset()
 
     def __post_init__(self) -> None:
         if not self.levels or self.levels[0].memory != "DRAM":

@@ -109,6 +109,7 @@ def test_every_key_of_a_report_is_documented(
         ("eyeriss", "mlp", " --what-if"),
         ("edge_os_32x32_lpddr4", "mlp", ""),
         ("shidiannao", "resnet20", ""),
+        ("tpu_v4i", "mlp", " --objective energy"),
     ):
         printed(f"accelsim run --arch {arch} --model {model} --out {arch}{more}", monkeypatch, capsys)
         for path in set(paths_of(json.loads(Path(arch, "report.json").read_text()))):

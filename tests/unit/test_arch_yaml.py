@@ -78,7 +78,7 @@ def test_all_shipped_machines_are_listed() -> None:
     assert set(list_archs()) == {
         "edge_os_32x32", "edge_os_32x32_lpddr4", "edge_tpu", "eyeriss", "eyeriss_v2", "gemmini_16x16", "nvdla_full",
         "nvdla_small", "scalesim_default", "scalesim_eyeriss", "scalesim_google", "scalesim_tpu_v4", "shidiannao",
-        "simba", "tpu_like", "tpu_v1",
+        "simba", "tpu_like", "tpu_v1", "tpu_v4i",
     }  # fmt: skip
 
 

@@ -91,7 +91,7 @@ def test_exactly_one_nest(data: st.DataObject) -> None:
     assert exact.allows(mapping)
     assert exact == Constraint.exactly(normal(mapping, arch))
     assert hash(exact) == hash(Constraint.exactly(normal(mapping, arch)))
-    assert exact == replace(exact) == Constraint(exact.rules, exact.spatial, exact.dataflow)
+    assert exact == replace(exact) == Constraint(exact.rules, exact.spatial, exact.dataflow, exact.bypass)
     assert exact.misfits(mapping.problem, ["GLB"]) == []
     slots = {"DRAM": [], "GLB": [], "stream": [], "spatial": [], "pe": []}
     for name in slots:

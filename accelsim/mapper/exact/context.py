@@ -257,7 +257,7 @@ def mapping_of(task: Task, core: int, ext: Array, order: Array, length: Array) -
     spatial = (*spread(2, "diagonal"), *spread(0, "row"), *spread(1, "col"))
     return Mapping(
         problem, model.arch.array.dataflow, tuple(levels), by_memory["stream"], _as_asked(spatial, task.limit.spatial),
-        _as_asked(tuple(spread(3, "temporal")), task.limit.rule("pe").loops), model.resident,
+        _as_asked(tuple(spread(3, "temporal")), task.limit.rule("pe").loops), model.resident, model.arch.bypassed,
     )  # fmt: skip
 
 
