@@ -27,6 +27,10 @@ def bench(
     scalesim: Annotated[
         str, typer.Option("--scalesim", metavar="PYTHON", help="sim: SCALE-Sim 3.0.0 beside it, by this interpreter.")
     ] = "",
+    zigzag: Annotated[
+        str,
+        typer.Option("--zigzag", metavar="PYTHON", help="mapper: only what ZigZag 3.9.1 finds, by this interpreter."),
+    ] = "",
     out: Annotated[
         str, typer.Option("--out", "-o", metavar="FILE.md", help="Write the table as Markdown (sim: and a figure).")
     ] = "",
@@ -44,8 +48,13 @@ def bench(
         prepare(Path(out).parent)
     if scalesim and name != "sim":
         raise InputError(f"--scalesim belongs to bench sim, not to bench {name}")
+    if zigzag and name != "mapper":
+        raise InputError(f"--zigzag belongs to bench mapper, not to bench {name}")
     target = Path(out)
-    files = _mapper(networks, as_json, target) if name == "mapper" else _sim(networks, as_json, target, scalesim)
+    if zigzag:
+        files = _zigzag(zigzag, as_json, target)
+    else:
+        files = _mapper(networks, as_json, target) if name == "mapper" else _sim(networks, as_json, target, scalesim)
     if out:
         write_all(target.parent, files)
     if out and not as_json:
@@ -104,3 +113,13 @@ def _mapper(networks: bool, as_json: bool, target: Path) -> dict[str, bytes]:
         ]  # fmt: skip
         print_table("Mapper", columns, table)
     return {target.name: mapper.markdown(rows).encode()}
+
+
+def _zigzag(python: str, as_json: bool, target: Path) -> dict[str, bytes]:
+    from accelsim.bench import zigzag
+
+    rows = _measured(zigzag.cases(python), lambda row: f"{row.network} for {row.objective}, {row.layer}", as_json)
+    if not as_json:
+        columns = [(title, number > 2) for number, title in enumerate(zigzag.COLUMNS)]
+        print_table("ZigZag beside the mapper", columns, [zigzag.cells(row) for row in rows])
+    return {target.name: zigzag.markdown(rows).encode()}

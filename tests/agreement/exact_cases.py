@@ -1,4 +1,4 @@
-"""Small machines whose capacities bind, and every mapping of the stated space, enumerated without bounds."""
+"""Small machines whose capacities bind, every mapping of the stated space without bounds, and the search of them."""
 
 from __future__ import annotations
 
@@ -10,9 +10,13 @@ from typing import Any
 
 from accelsim.arch import Accelerator, Hold, MemoryLevel
 from accelsim.energy import array_traffic, energy_fj
+from accelsim.errors import MappingError
+from accelsim.mapper.exact.run import Search
+from accelsim.mapper.exact.search import Request
 from accelsim.mapper.exact.space import Cores, Slot, cores_of, divisors, slots_of
 from accelsim.mapper.objective import objective_cost
 from accelsim.mapping import Loop, Mapping, TileLevel, rules_of
+from accelsim.mapping.constraint import ANYTHING, Constraint
 from accelsim.mapping.legality import problems_with
 from accelsim.mapping.types import Kind
 from accelsim.problem import DIMS, Problem, conv_problem
@@ -112,17 +116,23 @@ def costs(mapping: Mapping, arch: Accelerator, factors: Factors) -> tuple[int, i
     return energy, latency_bound(mapping, arch, counts, 1)
 
 
-def random_problem(rng: Random) -> Problem:
-    """A convolution small enough to enumerate, with every kind of border."""
+def random_sides(rng: Random) -> dict[str, Any]:
+    """Sizes of a convolution small enough to enumerate, with every kind of border."""
     kernel = rng.choice([1, 1, 2, 3]), rng.choice([1, 1, 2])
     stride, dilation = (rng.choice([1, 1, 2]), rng.choice([1, 2])), (rng.choice([1, 1, 2]), 1)
     pad, out = (rng.choice([0, 0, 1]), rng.choice([0, 1])), (rng.choice([1, 2, 3, 4]), rng.choice([1, 2, 3]))
     sides = zip(out, stride, kernel, dilation, pad, strict=True)
-    return conv_problem(
-        batch=rng.choice([1, 1, 2]), groups=rng.choice([1, 1, 1, 2]), out_channels=rng.choice([1, 2, 4, 5]),
-        in_channels=rng.choice([1, 2, 4]), out_size=out, kernel=kernel, stride=stride, dilation=dilation, pad=pad,
-        in_size=tuple(max(1, (o - 1) * s + (k - 1) * d + 1 - 2 * p) for o, s, k, d, p in sides),
-    )  # fmt: skip
+    return {
+        "batch": rng.choice([1, 1, 2]), "groups": rng.choice([1, 1, 1, 2]), "out_channels": rng.choice([1, 2, 4, 5]),
+        "in_channels": rng.choice([1, 2, 4]), "out_size": out, "kernel": kernel, "stride": stride,
+        "dilation": dilation, "pad": pad,
+        "in_size": tuple(max(1, (o - 1) * s + (k - 1) * d + 1 - 2 * p) for o, s, k, d, p in sides),
+    }  # fmt: skip
+
+
+def random_problem(rng: Random) -> Problem:
+    """A convolution of `random_sides`."""
+    return conv_problem(**random_sides(rng))
 
 
 def edge_case(rng: Random) -> tuple[Problem, Accelerator]:
@@ -139,18 +149,30 @@ def edge_case(rng: Random) -> tuple[Problem, Accelerator]:
 
 
 def enumerated(
-    problem: Problem, arch: Accelerator, most: int, resident: frozenset[str] = frozenset()
-) -> dict[str, int] | None:
-    """The least cost by objective over all mappings (none if nothing fits); None if there are more than `most`."""
+    problem: Problem, arch: Accelerator, most: int, resident: frozenset[str] = frozenset(),
+    limit: Constraint = ANYTHING,
+) -> dict[str, int] | None:  # fmt: skip
+    """The least cost by objective over all mappings that are allowed (none if none fits); None if the space has more
+    than `most`."""
     best: dict[str, int] = {}
     factors = Factors()
     mappings = list(islice(every_mapping(problem, arch), most + 1))
     if len(mappings) > most:
         return None
     for mapping in mappings:
-        found = costs(replace(mapping, resident=resident), arch, factors)
+        found = costs(replace(mapping, resident=resident), arch, factors) if limit.allows(mapping) else None
         for goal in GOALS if found else ():
             assert found is not None
             value = objective_cost(goal, *found)
             best[goal] = min(best.get(goal, value), value)
     return best
+
+
+def least(problem: Problem, arch: Accelerator, goal: str, **changes: Any) -> int | None:
+    """The optimum that the search proves, None if nothing fits."""
+    try:
+        found = Search(replace(Request(problem, arch, goal, 1), **changes)).run()
+    except MappingError:
+        return None
+    assert found.proven
+    return found.cost

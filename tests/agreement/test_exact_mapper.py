@@ -36,6 +36,7 @@ from tests.agreement.exact_cases import (
     edge_case,
     enumerated,
     every_mapping,
+    least,
     random_problem,
 )
 from tests.agreement.machines import machine, problems
@@ -43,16 +44,6 @@ from tests.agreement.machines import machine, problems
 CONV = conv_problem(
     batch=1, groups=1, out_channels=16, in_channels=8, out_size=(8, 8), kernel=(3, 3), in_size=(8, 8), pad=(1, 1)
 )
-
-
-def least(problem: Problem, arch: Accelerator, goal: str, **changes: object) -> int | None:
-    """The proven optimum, None if nothing fits."""
-    try:
-        found = Search(replace(Request(problem, arch, goal, 1), **changes)).run()
-    except MappingError:
-        return None
-    assert found.proven
-    return found.cost
 
 
 def agree(seed: int, most: int) -> int:
@@ -111,11 +102,24 @@ def test_search_equals_enumeration_with_resident_operands(resident: set[str]) ->
 
 
 @pytest.mark.slow
-def test_search_equals_enumeration_of_five_hundred_problems_and_four_machines() -> None:
-    compared = seed = 0
-    while compared < 2000:
-        compared += agree(1000 + seed, 1500)
+@pytest.mark.parametrize("name", list(MACHINES))
+def test_search_equals_enumeration_of_five_hundred_problems(name: str) -> None:
+    """Distinct cases: 500 with a mapping, and those without one; spaces above 1,000 mappings do not count."""
+    seen: set[tuple[Problem, int]] = set()
+    compared = unfit = seed = 0
+    while compared < 500:
         seed += 1
+        rng = Random(seed)
+        case = random_problem(rng), rng.choice((32, 60, 120, *CAPACITIES))
+        arch = MACHINES[name](case[1])
+        best = None if case in seen else enumerated(case[0], arch, 1000)
+        seen.add(case)
+        if best is None:
+            continue
+        found = {goal: least(case[0], arch, goal) for goal in GOALS}
+        assert found == {goal: best.get(goal) for goal in GOALS}, (seed, case)
+        compared, unfit = compared + bool(best), unfit + (not best)
+    assert compared == 500 and unfit >= 50, (compared, unfit, seed)
 
 
 @pytest.mark.parametrize("dataflow", ["ws", "os", "is", "rs", "tree"])
@@ -161,66 +165,6 @@ def test_candidates_on_shipped_machines_cost_what_the_other_readings_say(name: s
                 assert simulated.outcome.makespan >= candidate.cycles
 
 
-def bigger(arch: Accelerator, what: str) -> Accelerator:
-    glb = arch.memories[0]
-    if what == "capacity":
-        return replace(arch, memories=(replace(glb, capacity_bits=2 * glb.capacity_bits), *arch.memories[1:]))
-    if what == "port":
-        wide = {
-            "read_bits_per_cycle": 2 * glb.read_bits_per_cycle,
-            "write_bits_per_cycle": 2 * glb.write_bits_per_cycle,
-        }
-        return replace(arch, memories=(replace(glb, **wide), *arch.memories[1:]))
-    return replace(arch, dram=replace(arch.dram, bandwidth_bits_per_s=3 * arch.dram.bandwidth_bits_per_s))
-
-
-@pytest.mark.parametrize("what", ["capacity", "port", "DRAM"])
-@pytest.mark.parametrize("name", list(MACHINES))
-def test_a_better_machine_never_has_a_worse_optimum(name: str, what: str) -> None:
-    arch, compared = MACHINES[name](3000), 0
-    for seed in range(4):
-        problem = random_problem(Random(seed))
-        for goal in GOALS:
-            before = least(problem, arch, goal)
-            after = least(problem, bigger(arch, what), goal)
-            assert before is None or (after is not None and after <= before)
-            compared += before is not None
-    assert compared >= 6
-
-
-@pytest.mark.parametrize("name", ["ws", "os", "acc"])
-def test_rows_and_columns_of_the_image_are_interchangeable(name: str) -> None:
-    arch = MACHINES[name](3000)
-    tall = conv_problem(
-        batch=1, groups=1, out_channels=4, in_channels=2, out_size=(6, 3), kernel=(3, 1), in_size=(8, 3)
-    )
-    wide = conv_problem(
-        batch=1, groups=1, out_channels=4, in_channels=2, out_size=(3, 6), kernel=(1, 3), in_size=(3, 8)
-    )
-    for goal in GOALS:
-        assert least(tall, arch, goal) == least(wide, arch, goal)
-
-
-LIMITS = (
-    Constraint((Rule("row", (("C", Factor(high=2)),)),)),
-    Constraint((Rule("DRAM", (("P", Factor(high=2)),)), Rule("stream", (("Q", Factor(low=2)),)))),
-    Constraint((Rule("DRAM", order=("P", "M")),)),
-    Constraint((Rule("DRAM", innermost="M"),)),
-    Constraint((Rule("col", (("M", Factor(3, 3)),)), Rule("row", only=True))),
-)
-
-
-@pytest.mark.parametrize("limit", LIMITS)
-def test_restricting_the_space_keeps_to_it_and_never_improves(limit: Constraint) -> None:
-    arch = load_arch("edge_tpu")[0]
-    small = replace(arch, array=replace(arch.array, rows=6, cols=6))
-    for goal in GOALS:
-        free = Search(Request(CONV, small, goal, 1)).run()
-        found = Search(Request(CONV, small, goal, 1, limit)).run()
-        assert found.cost >= free.cost
-        assert all(limit.allows(candidate.mapping) for candidate in found.best)
-
-
 def test_a_mapping_of_its_own_is_found_again() -> None:
     arch = load_arch("gemmini_16x16")[0]
     mapping = map_problem(CONV, arch).mapping
@@ -249,18 +193,6 @@ def test_a_constraint_that_nothing_satisfies_is_an_error() -> None:
     arch = load_arch("edge_os_32x32")[0]
     with pytest.raises(MappingError, match="no spatial and PE loops on edge_os_32x32 satisfy the constraint"):
         Search(Request(CONV, arch, limit=Constraint((Rule("row", (("P", Factor(low=99)),)),))))
-
-
-@pytest.mark.parametrize("name", ["ws", "os", "rs", "acc"])
-def test_imperfect_factors_never_cost_more(name: str) -> None:
-    arch, compared = MACHINES[name](1600), 0
-    for seed in (3, 4, 9):
-        problem = random_problem(Random(seed))
-        for goal in GOALS:
-            perfect, any_factor = least(problem, arch, goal), least(problem, arch, goal, imperfect=True)
-            assert perfect is None or (any_factor is not None and any_factor <= perfect)
-            compared += perfect is not None
-    assert compared >= 3
 
 
 def stopped(most: int) -> Found:
