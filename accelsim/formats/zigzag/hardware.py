@@ -58,12 +58,13 @@ def _on_chip(arch: Accelerator, memory: MemoryLevel) -> str:
 
 
 def _registers(arch: Accelerator) -> str:
-    """The psum register of a PE: two ports each way."""
+    """The psum register of a PE: two ports each way. Accumulators of one word a PE are these registers."""
     spad, bits = arch.array.spad("Outputs"), arch.precision.psum_bits
+    sums = next((memory for memory in arch.memories if memory.psum_only), spad)
     ways = (("r_port_1", "read", "tl"), ("r_port_2", "read", "th"), ("w_port_1", "write", "fh"),
             ("w_port_2", "write", "fl"))  # fmt: skip
     ports = [_port(name, kind, bits, bits, [f"O, {way}"]) for name, kind, way in ways]
-    energy = _picojoules(spad.read_fj_per_bit, spad.write_fj_per_bit, bits, bits)
+    energy = _picojoules(sums.read_fj_per_bit, sums.write_fj_per_bit, bits, bits)
     return _memory("psums", spad.words * bits, energy, ["O"], ports, False)
 
 
@@ -86,7 +87,9 @@ def _refuse(arch: Accelerator) -> None:
         f"dataflow {array.dataflow}, expected ws": array.dataflow != "ws",
         f"a {array.kind} array, expected systolic or spatial": array.kind not in ("systolic", "spatial"),
         f"words of {bits} bits, expected 8": bits != (8, 8, 8) or arch.precision.psum_bits != 16,
-        "accumulators": any(memory.psum_only for memory in arch.memories),
+        f"accumulators, expected one word of {arch.precision.psum_bits} bit a PE": any(
+            memory.capacity_bits != array.pes * arch.precision.psum_bits for memory in arch.memories if memory.psum_only
+        ),
         "DRAM by commands": arch.dram.timing is not None,
         "a DRAM port that is no whole number of bits a cycle": arch.dram.bandwidth_bits_per_s % arch.clock_hz != 0,
     }
@@ -102,7 +105,7 @@ def write_hardware(arch: Accelerator) -> str:
         InputError: a machine that is not written; the message says what is in the way.
     """
     _refuse(arch)
-    memories = "".join(_on_chip(arch, memory) for memory in reversed(arch.memories))
+    memories = "".join(_on_chip(arch, memory) for memory in reversed(arch.memories) if not memory.psum_only)
     systolic = "  systolic_dimensions: [D1, D2]\n" if arch.array.kind == "systolic" else ""
     return (
         f"name: {arch.name}\nmemories:\n{_registers(arch)}{memories}{_dram(arch)}"
