@@ -264,13 +264,14 @@ def _transfers(
     gates = int(not overlap or flow.operand.name == arch.array.preloaded)
     operand = OPERANDS.index(flow.operand.name)
     piece = arch.dram.piece_bits if arch.dram.timing is None else 0
+    soon = np.full(begin.size, int(overlap and flow.operand.role != "output"), np.int64)
     wide = _rooms(begin, finish, depth, loads, flow.operand.role == "output")
     rows = []
     for kind, bits, ready, needed, room in (
         ("load", loads, freed, begin, wide[0]), ("store", stores, finish, wanted, wide[1]),
     ):  # fmt: skip
         named = [np.full(bits.size, n, np.int64) for n in (KINDS.index(kind), operand, gates)]
-        table = np.stack([*named[:2], bits, ready, needed, named[2], home, ready], axis=1)
+        table = np.stack([*named[:2], bits, ready, needed, named[2], home, ready, soon], axis=1)
         rows.append(cut(table[bits > 0], room[bits > 0], piece))
     return np.concatenate(rows), Visits(flow.operand.name, flow.point.memory, depth, finish)
 

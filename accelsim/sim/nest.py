@@ -30,7 +30,7 @@ class Fed:
     Attributes:
         operand: its number in `OPERANDS`. depth: tiles at once. gates: whether loads wait for it. loops: how many of
             the loops number its visits. loads, stores: bits of a visit, by picked indices of these loops.
-        output: they are results.
+        output: they are results. soon: as in `Transfer`.
     """
 
     operand: int
@@ -40,6 +40,7 @@ class Fed:
     loads: Ints
     stores: Ints
     output: bool
+    soon: bool
 
     @property
     def cuts(self) -> tuple[bool, bool]:
@@ -133,7 +134,7 @@ def _fed(nest: Nest, flow: LinkFlow, arch: Accelerator, loops: int, overlap: boo
     number = OPERANDS.index(flow.operand.name)
     return Fed(
         number, 1 if hold is None else hold.depth, gates, loops, down[:, 0].copy(), up[:, -1].copy(),
-        flow.operand.role == "output",
+        flow.operand.role == "output", overlap and flow.operand.role != "output",
     )  # fmt: skip
 
 

@@ -30,6 +30,7 @@ from accelsim.sim.stream import (
     OPERAND,
     OPERANDS,
     READY,
+    SOON,
     TURN,
     Breakdown,
     Ints,
@@ -131,6 +132,7 @@ def _moves(pieces: Sequence[Piece], number: int, bounds: list[int]) -> Ints:
     at_start, at_end = moves[:, READY] == -1, moves[:, NEEDED] == count
     moves[:, READY] += begin
     moves[:, TURN] += begin
+    moves[at_start, SOON] = 0
     moves[:, NEEDED] += begin
     if number and piece.trained:
         early = bounds[number - 1] + _weights_ended(pieces[number - 1], piece) - 1

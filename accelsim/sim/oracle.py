@@ -42,7 +42,7 @@ class _Machine:
         """The DMA queue: transfers in program order, one at a time."""
         for index, transfer in enumerate(self.stream.transfers):
             if transfer.ready >= 0:
-                yield self.ended[transfer.ready]
+                yield (self.streamed if transfer.soon else self.ended)[transfer.ready]
             start = self.now()
             free, left = self.port.serve(start, transfer)
             self.env.process(self.arrive(index, transfer, left))

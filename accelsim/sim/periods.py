@@ -25,9 +25,8 @@ Array = Any
 END, LAST, STREAMED, FREE, LATEST, BUSY, SEQ = range(7)  # of `now`: cycles, and transfers served so far
 COUNTS = 7  # from here on in `now`: stall cycles by cause
 NEVER, NEVER_PIECE = -(1 << 60), 1 << 60
-OPERAND, DEPTH, GATES, LOOPS, EACH, VISITS, CUT_LOADS, CUT_STORES = range(
-    8
-)  # of a row of `fed`: EACH is segments of a visit
+OPERAND, DEPTH, GATES, LOOPS, EACH, VISITS, CUT_LOADS, CUT_STORES, SOON = range(9)
+"""Columns of `fed`; EACH is segments of a visit."""
 TRIPS, LOW, HIGH, PICKS = range(4)  # of a row of `loops`
 
 
@@ -125,8 +124,8 @@ def _ready(
 ) -> None:
     """Serve what has its turn with the end of a segment (-1: the start), in channel order.
 
-    `since[x]`: when operand x's last visit before now ended, since pieces of what that made ready may start from then
-    on; and how many segments had ended when its last piece had its turn.
+    `since[x]`: when operand x's last visit before now was over, since pieces of what that made ready may start then;
+    and how many segments had ended when its last piece had its turn.
 
     `done[x, kind, j]`: end and number of the load of the j-th visit from the current one, or of the store whose slot
     that visit takes.
@@ -137,7 +136,7 @@ def _ready(
         visit, place = (segment + 1) // each, (segment + 1) % each
         shift = visit if place or segment < 0 else visit - 1  # the visit that the last segment belongs to
         if place == 0:
-            since[x, 0] = max(0, now[END])
+            since[x, 0] = max(0, now[STREAMED] if fed[x, SOON] else now[END])
         first = 0 if visit == 0 else visit + depth - 1
         for load in range(first, min(visit + depth, visits)):
             bits = loads[x, _place(loops, fed[x, LOOPS], load)]
@@ -218,7 +217,7 @@ def _state(now: Array, fed: Array, done: Array, since: Array, slack: int, found:
     """
     end, floor = now[END], min(now[END], now[LAST])
     found[0], found[1] = now[LAST] - end, now[STREAMED] - end
-    found[2], found[3] = max(now[FREE] - end, -slack), max(now[LATEST], end) - end
+    found[2], found[3] = max(now[FREE], now[STREAMED] - slack) - end, max(now[LATEST], end) - end
     at = 4
     for x in range(fed.shape[0]):
         found[at] = max(found[2], since[x, 0] - end)
@@ -347,13 +346,15 @@ def _compiled_nest(found: SegmentNest, dram: Dram, clock_hz: int, budget: int) -
     rows = []
     for f in found.fed:
         visits = int(np.prod([r.trips for r in ranges[: f.loops]], dtype=np.int64)) if f.loops else 1
-        rows.append([f.operand, f.depth, int(f.gates), f.loops, count // visits, visits, *map(int, f.cuts)])
+        rows.append(
+            [f.operand, f.depth, int(f.gates), f.loops, count // visits, visits, *map(int, f.cuts), int(f.soon)]
+        )
     widest = max((f.loads.size for f in found.fed), default=1)
     loads, stores = np.zeros((len(rows), widest), np.int64), np.zeros((len(rows), widest), np.int64)
     for x, f in enumerate(found.fed):
         loads[x, : f.loads.size], stores[x, : f.stores.size] = f.loads, f.stores
     now = np.zeros(COUNTS + len(CAUSES), np.int64)
-    fed = np.array(rows, np.int64).reshape(-1, 8)
+    fed = np.array(rows, np.int64).reshape(-1, 9)
     ratio = np.array(
         [*machine_ratio(clock_hz, dram.bandwidth_bits_per_s), dram.latency_cycles, dram.piece_bits], np.int64
     )

@@ -13,7 +13,7 @@ import numpy as np
 
 from accelsim.arch import Dram
 from accelsim.sim.port import Port, open_port
-from accelsim.sim.stream import GATES, KIND, KINDS, NEEDED, OPERANDS, READY, Ints, Outcome, Stream, moved_bits
+from accelsim.sim.stream import GATES, KIND, KINDS, NEEDED, OPERANDS, READY, SOON, Ints, Outcome, Stream, moved_bits
 
 Engine = Literal["compiled", "python"]
 FEW = 64  # a sweep over so few items takes less time than loading compiled code
@@ -29,19 +29,23 @@ class _Channel:
         self.free = self.busy = self.latest_data = 0
         self._latency, self._port = dram.latency_cycles, port
         self.waits: list[list[tuple[int, int]]] = [[] for _ in range(len(stream.work) + 1)]
+        self.over: list[tuple[int, int]] = [(0, 0)]  # of no segment, then of each: its end, and that of its last stream
 
-    def advance(self, segment: int, end: int) -> None:
-        """Serve every transfer that becomes ready with the end of `segment`."""
+    def advance(self, segment: int, end: int, streamed: int) -> None:
+        """Serve every transfer that becomes ready with `segment`, which has ended."""
         index = len(self.spans)
+        if segment >= 0:
+            self.over.append((end, streamed))
         while index < len(self.rows) and self.rows[index][READY] <= segment:
-            start = max(self.free, end)
+            row = self.rows[index]
+            start = max(self.free, self.over[row[READY] + 1][row[SOON]])
             self.free, left = self._port.serve(start, self.transfers[index])
             self.busy += self.free - start
             self.spans.append((start, self.free))
             arrival = left + self._latency
             self.latest_data = max(self.latest_data, arrival)
-            done = arrival if self.rows[index][KIND] == LOADS else left
-            self.waits[self.rows[index][NEEDED]].append((done, index))
+            done = arrival if row[KIND] == LOADS else left
+            self.waits[row[NEEDED]].append((done, index))
             index += 1
 
     def latest(self, segment: int, gates: bool, base: int) -> tuple[int, int]:
@@ -57,7 +61,7 @@ class _Channel:
 def _python_sweep(stream: Stream, dram: Dram, port: Port) -> tuple[Ints, Ints, Ints, Ints, int, int]:
     """(times, spans, waits, causes, latest data, busy), asking the port for every transfer."""
     channel = _Channel(stream, dram, port)
-    channel.advance(-1, 0)
+    channel.advance(-1, 0, 0)
     times, waits, causes = [], [], []
     last = streamed = end = 0
     for number, (load, body, length, drain, ahead, apart) in enumerate(stream.work.tolist()):
@@ -72,7 +76,7 @@ def _python_sweep(stream: Stream, dram: Dram, port: Port) -> tuple[Ints, Ints, I
         streamed = last + length
         end = max(end, streamed + drain)
         times.append((load_start, begin, end))
-        channel.advance(number, end)
+        channel.advance(number, end, streamed)
     tables = [np.array(rows, np.int64).reshape(-1, w) for rows, w in ((times, 3), (channel.spans, 2))]
     more = [np.array(rows, np.int64).reshape(-1, 2) for rows in (waits, causes)]
     return tables[0], tables[1], more[0], more[1], channel.latest_data, channel.busy

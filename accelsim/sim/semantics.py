@@ -3,7 +3,8 @@
 Actors: one DRAM channel fed by one DMA queue, and the array. Time is in integer machine cycles.
 
 1. The channel serves transfers in the order given (`stream.channel_order`), one at a time. Transfer x starts when the
-   channel is free and segment `x.ready` has ended (-1: at once). The simple DRAM is then occupied for
+   channel is free and segment `x.ready` has ended (-1: at once), or, if x may go `soon`, once the last stream of that
+   segment is over: what has been streamed in makes room while results still drain. The simple DRAM is then occupied for
    `ceil(bits * clock / bandwidth)` cycles, and x leaves it at their end. A command-level DRAM (`accelsim.dram`) takes
    the bursts of x's address range into its queues, and is free for the next transfer once the last of them is in; x
    leaves it with its last data on the bus (`dram.memory` rounds DRAM clocks up to cycles, nobody else). Its banks are
@@ -20,10 +21,13 @@ Actors: one DRAM channel fed by one DMA queue, and the array. Time is in integer
    over (its drain overlaps the next stream), or, for a segment that keeps `apart`, at the end of the segment before.
 5. A wait is charged to the transfer that completes last; ties go to the transfer first in channel order. Waits of the
    load phase and of the stream are charged apart. What remains after the last segment is `final_drain`.
-6. A whole network is one stream too: work items one behind another, each `apart` from the one before, with the ready
+6. Long transfers are cut into pieces (`build.cut`): a tile that stays for several segments comes, and a result goes,
+   piece by piece, in turn with what the segments between need, and each piece has a whole segment to arrive in. The
+   `turn` of a piece is its place in the queue only; it starts earlier where nothing before it waits.
+7. A whole network is one stream too: work items one behind another, each `apart` from the one before, with the ready
    and needed-by segments that `sim.network` gives their first loads and last stores. Transfers of one readiness keep
    the order of their work items, and a load after a store of the same words finds them.
-7. The stream ends when all segments have ended and the last store's data are in DRAM.
+8. The stream ends when all segments have ended and the last store's data are in DRAM.
 
 Worked example. Latency 2, two loads of 5 cycles, both ready at -1, needed by segments 0 and 1 of 4 stream cycles:
 load 0 holds the channel 0-5, usable at 7; load 1 5-10, usable at 12. Segment 0 runs 7-11 after a wait of 7 cycles;

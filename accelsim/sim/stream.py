@@ -27,7 +27,7 @@ OPERANDS = ("Inputs", "Outputs", "Weights")
 CAUSES = tuple(f"dram_{verb}_{operand.lower()}" for verb in ("write", "read") for operand in OPERANDS)
 FINAL_DRAIN = "final_drain"
 LOAD, BODY, STREAM, DRAIN, AHEAD, APART = range(6)  # columns of `Stream.work`
-KIND, OPERAND, BITS, READY, NEEDED, GATES, ADDRESS, TURN = range(8)  # columns of `Stream.moves`
+KIND, OPERAND, BITS, READY, NEEDED, GATES, ADDRESS, TURN, SOON = range(9)  # columns of `Stream.moves`
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,8 @@ class Transfer:
         address: bit of the DRAM at which its data begin; the simple DRAM does not ask.
         turn: its place in the queue: among those that become ready with the end of this segment (None: `ready`). It
             may start earlier, once it is ready and all before it are over.
+        soon: it may start once the last stream of that segment is over, though results still drain: what is streamed in
+            is no longer needed.
     """
 
     kind: Kind
@@ -55,6 +57,7 @@ class Transfer:
     gates_load: bool = True
     address: int = 0
     turn: int | None = None
+    soon: bool = False
 
     @property
     def cause(self) -> str:
@@ -65,7 +68,7 @@ class Transfer:
         """Its row of `Stream.moves`."""
         place = KINDS.index(self.kind), OPERANDS.index(self.operand)
         turn = self.ready if self.turn is None else self.turn
-        return *place, self.bits, self.ready, self.needed_by, int(self.gates_load), self.address, turn
+        return *place, self.bits, self.ready, self.needed_by, int(self.gates_load), self.address, turn, int(self.soon)
 
 
 @dataclass(frozen=True)
@@ -114,7 +117,7 @@ class Stream:
 
     Attributes:
         work: (segments, 6) a row per `Segment`, its fields in order.
-        moves: (transfers, 8) a row per `Transfer`; kind and operand as numbers of `KINDS` and `OPERANDS`.
+        moves: (transfers, 9) a row per `Transfer`; kind and operand as numbers of `KINDS` and `OPERANDS`.
 
     Raises:
         InputError: a transfer that could wait for itself (its segment needs it before it may start).
@@ -149,8 +152,8 @@ class Stream:
     def transfers(self) -> tuple[Transfer, ...]:
         """The transfers as objects."""
         return tuple(
-            Transfer(KINDS[kind], OPERANDS[operand], bits, ready, needed, bool(gates), address, turn)
-            for kind, operand, bits, ready, needed, gates, address, turn in self.moves.tolist()
+            Transfer(KINDS[kind], OPERANDS[operand], bits, ready, needed, bool(gates), address, turn, bool(soon))
+            for kind, operand, bits, ready, needed, gates, address, turn, soon in self.moves.tolist()
         )
 
 
@@ -167,7 +170,7 @@ def stream_of(
     """A stream of these objects, the transfers put in channel order."""
     work = [(s.load, s.body, s.stream, s.drain, int(s.ahead), int(s.apart)) for s in segments]
     moves = [t.row() for t in transfers]
-    table = np.array(moves, np.int64).reshape(-1, 8)
+    table = np.array(moves, np.int64).reshape(-1, 9)
     return Stream(np.array(work, np.int64).reshape(-1, 6), channel_order(table), breakdown)
 
 

@@ -27,6 +27,7 @@ def sweep(
     count, size = work.shape[0], moves.shape[0]
     head, tail = np.full(count + 1, -1, np.int64), np.full(count + 1, -1, np.int64)
     after, done = np.full(size, -1, np.int64), np.zeros(size, np.int64)
+    over = np.zeros((count + 1, 2), np.int64)  # of no segment, then of each: its end, and that of its last stream
     index = free = busy = latest = last = streamed = end = 0
     for number in range(-1, count):
         if number >= 0:
@@ -52,8 +53,9 @@ def sweep(
             streamed = last + work[number, 2]
             end = max(end, streamed + work[number, 3])
             times[number, 0], times[number, 1], times[number, 2] = load_start, begin, end
+            over[number + 1, 0], over[number + 1, 1] = end, streamed
         while index < size and moves[index, 3] <= number:
-            start = max(free, end)
+            start = max(free, over[moves[index, 3] + 1, moves[index, 8]])
             free = start + dram_cycles(moves[index, 2], num, den)
             busy += free - start
             spans[index, 0], spans[index, 1] = start, free

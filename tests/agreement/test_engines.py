@@ -35,7 +35,9 @@ def streams(draw: st.DrawFn, most: int = 12) -> Stream:
         kind = "load" if draw(st.booleans()) else "store"
         operand = draw(st.sampled_from(["Inputs", "Weights", "Outputs"]))
         bits, address = draw(st.integers(1, 400)), draw(st.integers(0, 1 << 20))
-        transfers.append(Transfer(kind, operand, bits, ready, needed, draw(st.booleans()), address, turn))
+        transfers.append(
+            Transfer(kind, operand, bits, ready, needed, draw(st.booleans()), address, turn, draw(st.booleans()))
+        )
     return stream_of(segments, transfers)
 
 
