@@ -5,18 +5,39 @@ from __future__ import annotations
 import numpy as np
 
 from accelsim.jit import compiled
+from accelsim.mapper.exact.borders import set_border, set_core
+from accelsim.mapper.exact.floors import guess, lower, set_reloads, swept
 from accelsim.mapper.exact.incumbent import PARETO, below, product, record
-from accelsim.mapper.exact.kernel import exact_points, fits, guess, lower, set_core, spend, swept
+from accelsim.mapper.exact.kernel import exact_points, spend, spend_energy
 from accelsim.mapper.exact.latency import bound_of, set_passes
+from accelsim.mapper.exact.orders import next_order
 from accelsim.mapper.exact.record import NDIM, Array, Record
+from accelsim.mapper.exact.rooms import fits
 from accelsim.timing.bound import cost_below
 
 CLEARLY = 1.000001  # a ratio of two rounded products above which their order is certain
+ENERGY = 0  # goal: cycles are not asked for
 
 
 @compiled
-def _options(r: Record, k: int, d: int, trips_ok: Array, out: Array) -> int:
-    """Folds of a dim that may stay inside slot k (all that its later places can take), into `out`; their number."""
+def _divisors(r: Record, out: Array, count: Array) -> None:
+    """Divisors of the folds of every dim, descending, into `out`; how many into `count`."""
+    for d in range(NDIM):
+        if count[d] > 0 and out[d, 0] == r.folds[d]:
+            continue
+        count[d] = 0
+        for inside in range(r.folds[d], 0, -1):
+            if r.folds[d] % inside == 0:
+                out[d, count[d]] = inside
+                count[d] += 1
+
+
+@compiled
+def _options(r: Record, k: int, d: int, trips_ok: Array, known: Array, n: int, out: Array) -> int:
+    """Folds of a dim that may stay inside slot k (all that its later places can take), into `out`; their number.
+
+    `known`: the n divisors of the dim's folds; with imperfect trips others are tried, too.
+    """
     left, later = r.left[k, d], False
     for slot in range(k + 1, r.slots):
         if r.allowed[slot, d]:
@@ -25,8 +46,9 @@ def _options(r: Record, k: int, d: int, trips_ok: Array, out: Array) -> int:
         out[0] = left
         return 1 if later or left == 1 else 0
     count = 0
-    for inside in range(left, 0, -1):
-        if not later and inside > 1:
+    for i in range(left if r.imperfect else n):
+        inside = left - i if r.imperfect else known[i]
+        if inside > left or (not later and inside > 1):
             continue
         if (k > 0 or r.imperfect == 0) and left % inside:
             continue
@@ -38,82 +60,40 @@ def _options(r: Record, k: int, d: int, trips_ok: Array, out: Array) -> int:
 
 
 @compiled
-def _permitted(r: Record, k: int, line: Array, n: int) -> bool:
-    """Does a constraint allow this order: `before[k, a, b]` asks a to stand outside b, `last[k]` for the innermost."""
-    for i in range(n):
-        for j in range(i):
-            if r.before[k, line[i], line[j]]:
-                return False
-    return n == 0 or r.last[k] < 0 or line[n - 1] == r.last[k]
+def _order_free(r: Record, k: int, n: int) -> tuple[int, int]:
+    """(energy, cycles) below every order of slot k and all slots inside: the best operand to leave in place.
 
-
-@compiled
-def _canonical(r: Record, line: Array, n: int) -> bool:
-    """Loops over dims that every operand needs stand outside: when one goes on, no tile has anything of the next."""
-    inside = 0
-    for i in range(1, n):
-        inside += r.group[line[i]] == 3 and r.group[line[i - 1]] != 3
-    return inside == 0
-
-
-@compiled
-def _next(line: Array, n: int) -> bool:
-    """The next permutation in place; False after the last."""
-    i = n - 2
-    while i >= 0 and line[i] > line[i + 1]:
-        i -= 1
-    if i < 0:
-        return False
-    j = n - 1
-    while line[j] < line[i]:
-        j -= 1
-    line[i], line[j] = line[j], line[i]
-    low, high = i + 1, n - 1
-    while low < high:
-        line[low], line[high] = line[high], line[low]
-        low += 1
-        high -= 1
-    return True
-
-
-@compiled
-def _leaving(r: Record, dims: Array, n: int, choice: int, line: Array) -> bool:
-    """An order that leaves operand `choice` in place innermost, if the slot has such loops (3: if it has none)."""
-    at, present, any_group = 0, False, False
-    for turn in range(3):
-        for i in range(n):
-            g = r.group[dims[i]]
-            place = 0 if g == 3 else 2 if g == choice else 1
-            if place == turn:
-                line[at] = dims[i]
-                at += 1
-            present = present or place == 2
-            any_group = any_group or g < 3
-    return present if choice < 3 else not any_group
-
-
-@compiled
-def _order_free(r: Record, k: int, dims: Array, n: int, line: Array) -> tuple[int, int]:
-    """(energy, cycles) below every order of slot k and all slots inside: the best operand to leave in place."""
+    The n loops of the slot are in `r.dims`. (-1, -1) if nothing of them is of use.
+    """
     best_e = best_b = -1
-    r.length[k] = n
-    r.again[:] = -1
+    guess(r, k, n)
     for choice in range(4):
-        if not _leaving(r, dims, n, choice, line):
+        if choice < 3 and r.present[choice] == 0:
             continue
-        for i in range(n):
-            r.order[k, i] = line[i]
-        guess(r, k)
-        spend(r, r.low)
-        energy, cycles = r.use[0], bound_of(r, r.low, False)
-        if r.goal == PARETO and best_e >= 0 and not below(r, energy, cycles):
+        if choice == 3 and r.present[0] + r.present[1] + r.present[2] > 0:
+            continue
+        for p in range(r.points):
+            r.low[p] = r.low_kept[p] if r.operand[p] == choice else r.low_moved[p]
+        energy = spend_energy(r, r.low)
+        if not below(r, energy, r.floor[k]):
+            continue
+        cycles = _cycles(r)
+        if r.goal == PARETO and not below(r, energy, cycles):
             continue
         a, b = product(r, energy, cycles)
         c, d = product(r, best_e, best_b)
-        dead = r.goal == PARETO and best_e >= 0 and not below(r, best_e, best_b)
-        if best_e < 0 or dead or cost_below(a, b, c, d):
+        if best_e < 0 or cost_below(a, b, c, d):
             best_e, best_b = energy, cycles
     return best_e, best_b
+
+
+@compiled
+def _cycles(r: Record) -> int:
+    """B of the least arrivals at hand, if cycles are asked for."""
+    if r.goal == ENERGY:
+        return 0
+    spend(r, r.low)
+    return bound_of(r, r.low, False)
 
 
 @compiled
@@ -136,7 +116,8 @@ def _finish(r: Record, trips_ok: Array) -> None:
             return
         if r.left[k, d] > 1 and not r.allowed[k, d]:
             return
-        r.ext[k + 1, d] = r.extent[d]
+    for i in range(r.actives):
+        set_border(r, k + 1, r.active[i], 1)
     for i in range(NDIM):
         d = r.stream_order[i]
         if d >= 0 and r.left[k, d] > 1:
@@ -149,16 +130,36 @@ def _finish(r: Record, trips_ok: Array) -> None:
 
 
 @compiled
-def _set(r: Record, k: int, options: Array, count: Array, code: int, dims: Array) -> int:
-    """Give slot k the trips of vector `code`; its loops go into `dims`; their number."""
-    n = 0
-    for d in range(NDIM):
-        inside = options[d, code % count[d]]
+def _set(r: Record, k: int, options: Array, count: Array, code: int) -> int:
+    """Give slot k the trips of vector `code`; its loops go into `r.dims`; their number."""
+    for i in range(r.actives):
+        d = r.active[i]
+        r.pick[k, d] = code % count[d]
+        set_border(r, k + 1, d, options[d, r.pick[k, d]])
         code //= count[d]
-        r.left[k + 1, d] = inside
-        r.ext[k + 1, d] = r.extent[d] * inside
-        if r.left[k, d] > inside:
-            dims[n] = d
+    return _loops(r, k)
+
+
+@compiled
+def _set_next(r: Record, k: int, options: Array, count: Array) -> int:
+    """Give slot k the next vector of trips; its loops go into `r.dims`; their number."""
+    for i in range(r.actives):
+        d = r.active[i]
+        r.pick[k, d] = r.pick[k, d] + 1 if r.pick[k, d] + 1 < count[d] else 0
+        set_border(r, k + 1, d, options[d, r.pick[k, d]])
+        if r.pick[k, d] > 0:
+            break
+    return _loops(r, k)
+
+
+@compiled
+def _loops(r: Record, k: int) -> int:
+    """The dims that have a loop in slot k go into `r.dims`; their number."""
+    n = 0
+    for i in range(r.actives):
+        d = r.active[i]
+        if r.trips[k, d] > 1:
+            r.dims[k, n] = d
             n += 1
     return n
 
@@ -167,19 +168,18 @@ def _set(r: Record, k: int, options: Array, count: Array, code: int, dims: Array
 def _survivors(r: Record, k: int, options: Array, count: Array, pool: Array, top: int) -> tuple[Array, int]:
     """Vectors of trips of slot k that may hold something better, best bound first, on the pool from `top` on."""
     total, found = 1, top
-    dims, line = r.dims[k], r.line[k]
-    for d in range(NDIM):
-        total *= count[d]
+    for i in range(NDIM):
+        total *= count[i]
     for code in range(total):
-        n = _set(r, k, options, count, code, dims)
+        n = _set(r, k, options, count, code) if code == 0 else _set_next(r, k, options, count)
         if not fits(r, k + 1, False):
             continue
         r.nodes += 1
         if r.nodes + r.evaluated >= r.most:
             r.stopped = 1
             break
-        energy, cycles = _order_free(r, k, dims, n, line)
-        if not below(r, energy, cycles):
+        energy, cycles = _order_free(r, k, n)
+        if energy < 0 or not below(r, energy, cycles):
             continue
         if found == pool.shape[1]:
             pool = np.concatenate((pool, np.empty(pool.shape)), axis=1)
@@ -193,48 +193,22 @@ def _survivors(r: Record, k: int, options: Array, count: Array, pool: Array, top
 
 
 @compiled
-def _next_order(r: Record, k: int) -> bool:
-    """Put the next order of slot k's loops in place; False after the last."""
-    n, line, dims = r.loops[k], r.line[k], r.dims[k]
-    while r.turn[k] >= 0:
-        if r.exact_order[k] == 0:
-            good = _leaving(r, dims, n, r.turn[k], line)
-            r.turn[k] = r.turn[k] + 1 if r.turn[k] < 3 else -1
-            if good:
-                _place(r, k, line, n)
-                return True
-            continue
-        good = _canonical(r, line, n) if r.exact_order[k] == 1 else _permitted(r, k, line, n)
-        if good:
-            _place(r, k, line, n)
-        if not _next(line, n):
-            r.turn[k] = -1
-        if good:
-            return True
-    return False
-
-
-@compiled
-def _place(r: Record, k: int, line: Array, n: int) -> None:
-    for i in range(n):
-        r.order[k, i] = line[i]
-    r.length[k] = n
-
-
-@compiled
 def _step(r: Record, k: int, options: Array, count: Array, pool: Array) -> bool:
     """Go to the next box of slot k (trips and order) that may hold something better; False after the last."""
     while True:
-        while _next_order(r, k):
+        while next_order(r, k):
             r.nodes += 1
             if r.nodes + r.evaluated >= r.most:
                 r.stopped = 1
                 return False
             exact_points(r, k + 1)
+            set_reloads(r, k)
             lower(r, k + 1)
-            spend(r, r.low)
-            energy = r.use[0]
-            if below(r, energy, bound_of(r, r.low, False)):
+            energy = spend_energy(r, r.low)
+            if not below(r, energy, r.floor[k]):
+                continue
+            r.floor[k + 1] = _cycles(r)
+            if below(r, energy, r.floor[k + 1]):
                 return True
         if r.cursor[k] == r.end[k]:
             return False
@@ -243,26 +217,28 @@ def _step(r: Record, k: int, options: Array, count: Array, pool: Array) -> bool:
             r.cursor[k] = r.end[k]  # sorted: the others are worse
             return False
         r.cursor[k] += 1
-        r.loops[k] = _set(r, k, options, count, code, r.dims[k])
+        r.loops[k] = _set(r, k, options, count, code)
         r.turn[k] = -1
         sure = r.goal != PARETO and bound * CLEARLY < float(r.limit[0]) * float(r.limit[1])
         if not sure:
-            energy, cycles = _order_free(r, k, r.dims[k], r.loops[k], r.line[k])
-            sure = below(r, energy, cycles)
+            energy, cycles = _order_free(r, k, r.loops[k])
+            sure = energy >= 0 and below(r, energy, cycles)
         if sure:
             r.turn[k] = 0
             r.line[k] = r.dims[k]
 
 
 @compiled
-def search_core(r: Record, trips_ok: Array) -> None:
-    """Everything in the core at hand, slot by slot, depth first."""
+def search_core(r: Record, trips_ok: Array, options: Array, numbers: Array, pool: Array) -> Array:
+    """Everything in the core at hand, slot by slot, depth first; the pool of boxes, which may have grown.
+
+    `options` has room for the trips of each slot and dim, `numbers` holds the divisors of the folds of each dim.
+    """
     set_passes(r)
-    most = 1
-    for d in range(NDIM):
-        most = max(most, r.left[0, d])
-    options, count = np.empty((r.slots, NDIM, most), np.int64), np.empty((r.slots, NDIM), np.int64)
-    pool, k, entered, last = np.empty((2, 256)), 0, False, r.slots - 1
+    _divisors(r, numbers, r.numbered)
+    r.repeats[0], r.pending[0], r.floor[0] = 1, 1, 0
+    count = np.empty((r.slots, NDIM), np.int64)
+    k, entered, last = 0, False, r.slots - 1
     while k >= 0:
         if not entered:
             if k == last:
@@ -271,13 +247,14 @@ def search_core(r: Record, trips_ok: Array) -> None:
                 continue
             top = r.end[k - 1] if k else 0
             for d in range(NDIM):
-                count[k, d] = _options(r, k, d, trips_ok, options[k, d])
+                count[k, d] = _options(r, k, d, trips_ok, numbers[d], r.numbered[d], options[k, d])
             pool, found = _survivors(r, k, options[k], count[k], pool, top)
             r.cursor[k], r.end[k], r.turn[k] = top, found, -1
         entered = not _step(r, k, options[k], count[k], pool)
         if r.stopped:
-            return
+            break
         k = k - 1 if entered else k + 1
+    return pool
 
 
 @compiled
@@ -302,8 +279,7 @@ def core_bounds(r: Record, cores: Array, tables: Array, keys: Array, out: Array)
         out[number, 0] = -1
         for stays in range(3):
             _core_arrivals(r, stays)
-            spend(r, r.low)
-            energy, cycles = r.use[0], bound_of(r, r.low, False)
+            energy, cycles = spend_energy(r, r.low), _cycles(r)
             a, b = product(r, energy, cycles)
             c, d = product(r, max(0, out[number, 0]), out[number, 1])
             if r.goal == PARETO and out[number, 0] >= 0:
@@ -317,12 +293,16 @@ def search_cores(
     r: Record, cores: Array, tables: Array, keys: Array, trips_ok: Array, order: Array, bounds: Array
 ) -> int:
     """Search the cores that may hold something better, in the given order; how many were done when it stopped."""
+    most = max(r.bounds)
+    options, numbers = np.empty((r.slots, NDIM, most), np.int64), np.empty((NDIM, most), np.int64)
+    pool = np.empty((2, 256))
+    r.numbered[:] = 0
     for at in range(len(order)):
         number = order[at]
         if not below(r, bounds[number, 0], bounds[number, 1]):
             continue
         set_core(r, number, cores, tables, keys)
-        search_core(r, trips_ok)
+        pool = search_core(r, trips_ok, options, numbers, pool)
         if r.stopped:
             return at
     return len(order)
@@ -330,9 +310,13 @@ def search_cores(
 
 @compiled
 def evaluate_again(r: Record, times: int) -> int:
-    """Evaluate the mapping at hand completely so many times, for benchmarks; the sum of its bounds."""
+    """Evaluate the mapping in `r.ext` and `r.order` completely so many times, for benchmarks; the sum of its bounds."""
     total = 0
     for _ in range(times):
+        for bound in range(1, r.slots + 1):
+            for i in range(r.actives):
+                d = r.active[i]
+                set_border(r, bound, d, r.ext[bound, d] // r.extent[d])
         for bound in range(1, r.slots):
             exact_points(r, bound)
         _, energy, cycles = evaluate(r)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from accelsim.jit import compiled
-from accelsim.mapper.exact.kernel import first_tile, tile_size
+from accelsim.mapper.exact.kernel import first_tile
 from accelsim.mapper.exact.record import (
     DEPTH,
     EARLY_EXIT,
@@ -33,6 +33,7 @@ from accelsim.mapper.exact.record import (
     Array,
     Record,
 )
+from accelsim.mapper.exact.rooms import tile_size
 from accelsim.mapper.exact.windows import unit_pair
 from accelsim.timing.bound import (
     BUS,
@@ -70,28 +71,21 @@ def _pass_sums(r: Record, leaf: bool) -> None:
     """
     sums = r.passes
     sums[:] = 1
-    for d in range(NDIM):
-        if r.bounds[d] == 1:
-            continue
-        b, ext = r.bounds[d], r.extent[d]
-        folds = -(-b // ext)
+    for i in range(r.actives):
+        d = r.active[i]
+        folds, pe = r.folds[d], r.pe[d]
         streams = r.allowed[r.slots - 1, d] == 1
-        tile = r.ext[r.slots - 1, d] // ext if leaf else (folds if streams else 1)
-        count = -(-folds // tile)
-        pe, high, wide = r.pe[d], r.row[d] * r.diagonal[d], r.col[d] * r.diagonal[d]
-        rest = b - (folds - 1) * ext
-        edge_rows = min(high, -(-rest // (pe * r.col[d])))
-        edge_cols = min(wide, -(-rest // pe))
+        tile = r.left[r.slots - 1, d] if leaf else (folds if streams else 1)
+        count = r.spans[r.slots - 1, d] if leaf else (1 if streams else folds)
         sums[PASSES] *= count
-        sums[PASS_ROWS] *= (count - 1) * high + edge_rows if tile == 1 else count
-        sums[PASS_COLS] *= (count - 1) * wide + edge_cols if tile == 1 else count
+        sums[PASS_ROWS] *= (count - 1) * r.high[d] + r.edge_rows[d] if tile == 1 else count
+        sums[PASS_COLS] *= (count - 1) * r.broad[d] + r.edge_cols[d] if tile == 1 else count
         reduces = r.group[d] == 2
-        sums[PSUM_STEPS] *= b if tile == 1 and not reduces else count
-        steps = folds if pe == 1 else (folds - 1) * pe + min(rest, pe)
-        final = steps
+        sums[PSUM_STEPS] *= r.bounds[d] if tile == 1 and not reduces else count
+        final = r.steps[d]
         if reduces:
-            final = min(rest, pe) if pe > 1 else folds - (count - 1) * tile
-        sums[STEPS] *= steps
+            final = min(r.edge[d], pe) if pe > 1 else folds - (count - 1) * tile
+        sums[STEPS] *= r.steps[d]
         sums[FINAL_STEPS] *= final
 
 
@@ -120,8 +114,8 @@ def bound_of(r: Record, arrived: Array, leaf: bool) -> int:
     if r.roles[KEPT] >= 0:
         s[KEPT_BITS] = arrived[r.roles[KEPT]] * max(1, r.machine[WHOLE_WORDS]) * r.machine[KEPT_WIDTH]
     for m in range(r.memories):
-        s[PORTS + 2 * m] = -(-r.use[2 + 2 * m] // r.ports[m, 0])
-        s[PORTS + 1 + 2 * m] = -(-r.use[3 + 2 * m] // r.ports[m, 1])
+        s[PORTS + 2 * m] = -(-r.use[2 + 2 * m] // r.ports[m, 0]) if r.use[2 + 2 * m] else 0
+        s[PORTS + 1 + 2 * m] = -(-r.use[3 + 2 * m] // r.ports[m, 1]) if r.use[3 + 2 * m] else 0
     if flow == OS:
         _output_stationary(r, visits, final, kind)
     elif flow == RS:
@@ -144,8 +138,8 @@ def bound_of(r: Record, arrived: Array, leaf: bool) -> int:
 def _wide(r: Record) -> int:
     """Columns spanned by the loops along them."""
     wide = 1
-    for d in range(NDIM):
-        wide *= r.col[d]
+    for i in range(r.actives):
+        wide *= r.col[r.active[i]]
     return wide
 
 
@@ -168,11 +162,12 @@ def _row_stationary(r: Record, arrived: Array, leaf: bool) -> None:
     """Loads, drains and bus time of row-stationary passes (`timing.row_stationary`)."""
     visits, inputs = arrived[r.roles[OUTPUTS]], r.roles[INPUTS]
     entered = r.entered[inputs] if leaf else 0
-    slides = -(-r.bounds[r.forced] // r.extent[r.forced])
+    slides = r.folds[r.forced]
     steps, stream = 1, r.slots - 1
-    for d in range(NDIM):
+    for i in range(r.actives):
+        d = r.active[i]
         if r.allowed[stream, d]:
-            steps *= r.ext[stream, d] // r.extent[d] if leaf else -(-r.bounds[d] // r.extent[d])
+            steps *= r.left[stream, d] if leaf else r.folds[d]
     r.sums[LOADS] = -(-arrived[r.roles[KEPT]] // r.machine[WEIGHT_BUS])
     r.sums[LOADS] += -(-entered // r.machine[INPUT_BUS]) + -(-r.passes[PSUM_STEPS] // r.machine[OUTPUT_BUS])
     r.sums[DRAINS] = -(-visits // (steps * r.machine[OUTPUT_BUS]))
@@ -190,16 +185,15 @@ def _edges(r: Record, arrived: Array) -> None:
         bits = r.outer[p, WORD_BITS]
         if r.operand[p] == 2:
             words = 1
-            for d in range(NDIM):
-                if r.group[d] != 2:
-                    tile = min(r.ext[r.boundary[p], d], r.bounds[d])
-                    words *= r.bounds[d] - (r.bounds[d] - 1) // tile * tile
+            for i in range(r.actives):
+                if r.group[r.active[i]] != 2:
+                    words *= r.rest[r.boundary[p], r.active[i]]
             s[LAST] += words * bits
             if r.outer[p, DEPTH] == 1:
                 psums = 2 * (arrived[p] - r.numbers[FINAL_WORDS]) * r.machine[WIDE_BITS]
                 s[EXPOSED] += psums + (r.numbers[FINAL_WORDS] - words) * bits
             continue
-        first = first_tile(r, p, r.ext[r.boundary[p]]) * bits
+        first = (r.first[p] if r.fixed[p] < 0 else first_tile(r, p, r.ext[r.boundary[p]])) * bits
         s[FILL] += first
         _chain(r, p, arrived[p])
         if r.outer[p, DEPTH] == 1:
