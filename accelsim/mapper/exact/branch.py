@@ -8,7 +8,7 @@ from accelsim.jit import compiled
 from accelsim.mapper.exact.borders import set_border, set_core
 from accelsim.mapper.exact.floors import guess, lower, set_reloads, swept
 from accelsim.mapper.exact.incumbent import PARETO, below, product, record
-from accelsim.mapper.exact.kernel import exact_points, spend, spend_energy
+from accelsim.mapper.exact.kernel import exact_points, first_tiles, spend, spend_energy
 from accelsim.mapper.exact.latency import bound_of, set_passes
 from accelsim.mapper.exact.orders import next_order
 from accelsim.mapper.exact.record import NDIM, Array, Record
@@ -60,40 +60,61 @@ def _options(r: Record, k: int, d: int, trips_ok: Array, known: Array, n: int, o
 
 
 @compiled
-def _order_free(r: Record, k: int, n: int) -> tuple[int, int]:
-    """(energy, cycles) below every order of slot k and all slots inside: the best operand to leave in place.
-
-    The n loops of the slot are in `r.dims`. (-1, -1) if nothing of them is of use.
-    """
-    best_e = best_b = -1
-    guess(r, k, n)
-    for choice in range(4):
-        if choice < 3 and r.present[choice] == 0:
-            continue
-        if choice == 3 and r.present[0] + r.present[1] + r.present[2] > 0:
-            continue
-        for p in range(r.points):
-            r.low[p] = r.low_kept[p] if r.operand[p] == choice else r.low_moved[p]
-        energy = spend_energy(r, r.low)
-        if not below(r, energy, r.floor[k]):
-            continue
-        cycles = _cycles(r)
-        if r.goal == PARETO and not below(r, energy, cycles):
-            continue
-        a, b = product(r, energy, cycles)
-        c, d = product(r, best_e, best_b)
-        if best_e < 0 or cost_below(a, b, c, d):
-            best_e, best_b = energy, cycles
-    return best_e, best_b
+def _take(r: Record, choice: int) -> bool:
+    """Least arrivals if operand `choice` stays in place at the last (3: none does) into `r.low`; can it be so?"""
+    present = r.present[0] + r.present[1] + r.present[2]
+    if (choice < 3 and r.present[choice] == 0) or (choice == 3 and present > 0):
+        return False
+    for p in range(r.points):
+        r.low[p] = r.low_kept[p] if r.operand[p] == choice else r.low_moved[p]
+    return True
 
 
 @compiled
-def _cycles(r: Record) -> int:
+def _order_free(r: Record, k: int, n: int) -> float:
+    """An objective below every order of slot k and all slots inside, whichever operand stays in place; inf: of no use.
+
+    The n loops of the slot are in `r.dims`; the tiles of border k + 1 are known, what arrives there is not.
+    """
+    best = np.inf
+    guess(r, k, n)
+    known = False
+    for choice in range(4):
+        if not _take(r, choice):
+            continue
+        energy = spend_energy(r, r.low)
+        if not below(r, energy, r.floor[k]):
+            continue
+        if r.goal != ENERGY and not known:
+            first_tiles(r, k + 1)
+            known = True
+        cycles = _cycles(r, k + 1)
+        if below(r, energy, cycles):
+            a, b = product(r, energy, cycles)
+            best = min(best, float(a) * float(b))
+    return best
+
+
+@compiled
+def _rank(r: Record) -> float:
+    """What boxes are sorted by, after `_order_free`: their objective if nothing but arrivals were known of them."""
+    best = np.inf
+    for choice in range(4):
+        if _take(r, choice):
+            energy, cycles = spend_energy(r, r.low), _cycles(r, 0)
+            if r.goal != PARETO or below(r, energy, cycles):
+                a, b = product(r, energy, cycles)
+                best = min(best, float(a) * float(b))
+    return best
+
+
+@compiled
+def _cycles(r: Record, border: int) -> int:
     """B of the least arrivals at hand, if cycles are asked for."""
     if r.goal == ENERGY:
         return 0
     spend(r, r.low)
-    return bound_of(r, r.low, False)
+    return bound_of(r, r.low, border)
 
 
 @compiled
@@ -104,7 +125,7 @@ def evaluate(r: Record) -> tuple[bool, int, int]:
     if not fits(r, r.slots, True):
         return False, 0, 0
     spend(r, r.arrived)
-    return True, r.use[0], bound_of(r, r.arrived, True)
+    return True, r.use[0], bound_of(r, r.arrived, r.slots)
 
 
 @compiled
@@ -178,13 +199,12 @@ def _survivors(r: Record, k: int, options: Array, count: Array, pool: Array, top
         if r.nodes + r.evaluated >= r.most:
             r.stopped = 1
             break
-        energy, cycles = _order_free(r, k, n)
-        if energy < 0 or not below(r, energy, cycles):
+        bound = _order_free(r, k, n)
+        if bound == np.inf:
             continue
         if found == pool.shape[1]:
             pool = np.concatenate((pool, np.empty(pool.shape)), axis=1)
-        a, b = product(r, energy, cycles)
-        pool[0, found], pool[1, found] = code, float(a) * float(b)
+        pool[0, found], pool[1, found], pool[2, found] = code, bound if r.goal == ENERGY else _rank(r), bound
         found += 1
     if found > top:
         sequence = np.argsort(pool[1, top:found], kind="mergesort")
@@ -207,23 +227,23 @@ def _step(r: Record, k: int, options: Array, count: Array, pool: Array) -> bool:
             energy = spend_energy(r, r.low)
             if not below(r, energy, r.floor[k]):
                 continue
-            r.floor[k + 1] = _cycles(r)
+            r.floor[k + 1] = _cycles(r, k + 1)
             if below(r, energy, r.floor[k + 1]):
                 return True
         if r.cursor[k] == r.end[k]:
             return False
-        code, bound = int(pool[0, r.cursor[k]]), pool[1, r.cursor[k]]
-        if r.goal != PARETO and bound > float(r.limit[0]) * float(r.limit[1]) * CLEARLY:
+        code, rank, bound = int(pool[0, r.cursor[k]]), pool[1, r.cursor[k]], pool[2, r.cursor[k]]
+        limit = float(r.limit[0]) * float(r.limit[1])
+        if r.goal != PARETO and rank > limit * CLEARLY:
             r.cursor[k] = r.end[k]  # sorted: the others are worse
             return False
         r.cursor[k] += 1
+        if r.goal != PARETO and bound > limit * CLEARLY:
+            continue
         r.loops[k] = _set(r, k, options, count, code)
         r.turn[k] = -1
-        sure = r.goal != PARETO and bound * CLEARLY < float(r.limit[0]) * float(r.limit[1])
-        if not sure:
-            energy, cycles = _order_free(r, k, r.loops[k])
-            sure = energy >= 0 and below(r, energy, cycles)
-        if sure:
+        sure = r.goal != PARETO and bound * CLEARLY < limit
+        if sure or _order_free(r, k, r.loops[k]) < np.inf:
             r.turn[k] = 0
             r.line[k] = r.dims[k]
 
@@ -279,7 +299,7 @@ def core_bounds(r: Record, cores: Array, tables: Array, keys: Array, out: Array)
         out[number, 0] = -1
         for stays in range(3):
             _core_arrivals(r, stays)
-            energy, cycles = spend_energy(r, r.low), _cycles(r)
+            energy, cycles = spend_energy(r, r.low), _cycles(r, 0)
             a, b = product(r, energy, cycles)
             c, d = product(r, max(0, out[number, 0]), out[number, 1])
             if r.goal == PARETO and out[number, 0] >= 0:
@@ -295,7 +315,7 @@ def search_cores(
     """Search the cores that may hold something better, in the given order; how many were done when it stopped."""
     most = max(r.bounds)
     options, numbers = np.empty((r.slots, NDIM, most), np.int64), np.empty((NDIM, most), np.int64)
-    pool = np.empty((2, 256))
+    pool = np.empty((3, 256))
     r.numbered[:] = 0
     for at in range(len(order)):
         number = order[at]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from accelsim.jit import compiled
 from accelsim.mapper.exact.borders import advance, set_core, stand
 from accelsim.mapper.exact.floors import behind_stream
-from accelsim.mapper.exact.record import NDIM, Array, Record
+from accelsim.mapper.exact.record import FROM_DRAM, NDIM, Array, Record
 from accelsim.mapper.exact.windows import needed, place_of, unit_pair, window_pair
 
 
@@ -106,6 +106,15 @@ def _window(r: Record, p: int, w: int, bound: int, dim: int, slot: int) -> tuple
     t1, t2 = min(r.ext[bound, d1], b1), min(r.ext[bound, d2], b2)
     o1, o2 = min(r.ext[k1, d1], b1), min(r.ext[k2, d2], b2)
     return window_pair(r, place_of(r, p), w, t1, t2, o1, o2, which, outer)
+
+
+@compiled
+def first_tiles(r: Record, bound: int) -> None:
+    """First tiles of the points at a border that DRAM fills, into `r.first`."""
+    for i in range(r.at_count[bound]):
+        p = r.at_border[bound, i]
+        if r.outer[p, FROM_DRAM] == 1 and r.operand[p] != 2:
+            r.first[p] = first_tile(r, p, r.ext[bound])
 
 
 @compiled
