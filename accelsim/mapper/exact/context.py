@@ -8,7 +8,7 @@ from math import gcd
 import numpy as np
 
 from accelsim.errors import MappingError
-from accelsim.mapper.exact.kernel import fill_tables
+from accelsim.mapper.exact.floors import fill_tables
 from accelsim.mapper.exact.model import OPERAND_NUMBER, TILES, Model, StoragePoint, Window, output_words
 from accelsim.mapper.exact.record import MARKS, NDIM, POINTS, SLOTS, Array, Record, new_record
 from accelsim.mapper.exact.space import Cores
@@ -239,9 +239,14 @@ def task_of(
     exact = _exact_orders(model)
     before, last = _orders(model, limit, exact)
     numbers = numbers_of(model.arch, post_ops, output_words(model.problem))
-    for name, values in {"numbers": numbers, "machine": _machine(model), "exact_order": exact, "before": before,
-                         "stream_order": _stream_order(model, limit),
-                         "last": last, "allowed": _allowed(model, whole)}.items():  # fmt: skip
+    allowed = _allowed(model, whole)
+    later = np.zeros((len(allowed) + 1, NDIM), np.int64)
+    later[:-1] = np.maximum.accumulate(allowed[::-1])[::-1]
+    rows = {
+        "numbers": numbers, "machine": _machine(model), "exact_order": exact, "before": before, "last": last,
+        "stream_order": _stream_order(model, limit), "allowed": allowed, "later": later,
+    }  # fmt: skip
+    for name, values in rows.items():
         _put(record, name, values)
     huge = np.iinfo(np.int64).max
     scalars = {

@@ -8,7 +8,9 @@ do not move its operand around loops that do. Costs grow with arrivals, so these
 from __future__ import annotations
 
 from accelsim.jit import compiled
-from accelsim.mapper.exact.record import NDIM, Record
+from accelsim.mapper.exact.borders import set_core
+from accelsim.mapper.exact.kernel import order_free, spend_energy
+from accelsim.mapper.exact.record import NDIM, Array, Record
 from accelsim.mapper.exact.windows import needed, renewed
 
 
@@ -22,6 +24,26 @@ def behind_stream(r: Record, p: int, words: int) -> int:
     if r.inside[p, 0] == 0 or op == 1 or r.forced < 0 or r.bounds[r.forced] <= r.extent[r.forced]:
         return words
     return swept(r, p, words)
+
+
+@compiled
+def fill_tables(r: Record, cores: Array, tables: Array, keys: Array, retained: Array) -> None:
+    """Per core and point: arrivals that no loop changes (-1 if loops do), the least there can be, its words once."""
+    for number in range(cores.shape[0]):
+        set_core(r, number, cores, tables, keys)
+        for p in range(r.points):
+            least = 1
+            for d in range(NDIM):
+                if r.kinds[p, d] == 1:
+                    least *= r.bounds[d]
+                elif r.kinds[p, d] == 3:
+                    least *= -(-r.bounds[d] // r.extent[d])
+            if r.operand[p] == 0:
+                for w in range(r.sliding):
+                    least *= needed(r, w)
+            tables[number, 0, p] = -1 if retained[p] else order_free(r, p)
+            tables[number, 2, p] = least
+            tables[number, 1, p] = max(least, behind_stream(r, p, least))
 
 
 @compiled
@@ -159,3 +181,70 @@ def guess(r: Record, k: int, n: int) -> None:
         again = _again(r, p, k + 1) if op == 0 else r.words[p]
         r.low_moved[p] = max(r.least[p], r.words[p] + (r.times_moved[op] - 1) * again)
         r.low_kept[p] = max(r.least[p], r.words[p] + (r.times_kept[op] - 1) * again)
+
+
+@compiled
+def set_swept(r: Record) -> None:
+    """What arrives at the PEs of the core at hand if the last loop moves the operand, into `r.swept` (0: not known)."""
+    for p in range(r.points):
+        r.swept[p] = 0
+        if r.fixed[p] < 0 and r.inside[p, 0] == 1 and r.in_words[p] == 1 and r.imperfect == 0:
+            r.swept[p] = swept(r, p, r.words[p])
+
+
+@compiled
+def _moved_inside(r: Record, p: int, border: int) -> bool:
+    """Must a loop inside a border move a point's tile: has a dim folds left that no slot inside the tile may take?
+
+    Then every loop outside the border that does not move the operand goes round outside one that does, and brings all
+    of it in again.
+    """
+    if r.imperfect == 1 or (r.operand[p] == 0 and r.sliding > 0):
+        return False
+    for i in range(r.actives):
+        d = r.active[i]
+        if r.group[d] != r.operand[p] and r.left[border, d] > 1 and r.later[r.boundary[p], d] == 0:
+            return True
+    return False
+
+
+@compiled
+def make_firm(r: Record, border: int, choice: int) -> None:
+    """Into `r.firm` the least arrivals inside a border by all lemmas, from `r.low`.
+
+    `choice` as in `guess`, or -1: the order of the loops outside the border is known.
+    """
+    for p in range(r.points):
+        r.firm[p] = r.low[p]
+        if r.fixed[p] >= 0 or r.boundary[p] <= border - (choice >= 0) or not _moved_inside(r, p, border):
+            continue
+        if choice < 0 and r.boundary[p] > border:
+            op = r.operand[p]
+            r.firm[p] = max(r.low[p], r.words[p] * r.repeats[border, op] * r.pending[border, op])
+        elif choice >= 0:
+            r.firm[p] = max(r.low[p], r.low_moved[p])
+
+
+@compiled
+def firm_energy(r: Record, border: int) -> int:
+    """Energy below that of every mapping inside a border, of the arrivals `r.firm`.
+
+    The last loop of all leaves one operand at most in place; the others enter the PEs as often as they are swept. Where
+    loops are left inside the border the last one is among them.
+    """
+    total = spend_energy(r, r.firm)
+    r.gain[:] = 0
+    for p in range(r.points):
+        if r.swept[p] > r.firm[p]:
+            r.gain[r.operand[p]] += r.coefficients[0, p] * (r.swept[p] - r.firm[p])
+    inside, best = False, 0
+    for i in range(r.actives):
+        d = r.active[i]
+        if r.left[border, d] > 1:
+            inside = True
+            if r.group[d] < 3:
+                best = max(best, r.gain[r.group[d]])
+    if not inside:
+        best = max(r.gain[0], r.gain[1], r.gain[2])
+    found: int = total + r.gain[0] + r.gain[1] + r.gain[2] - best
+    return found

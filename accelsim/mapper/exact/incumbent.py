@@ -7,7 +7,8 @@ from accelsim.mapper.exact.latency import burst_estimate
 from accelsim.mapper.exact.record import FRONT, KEEP, Record
 from accelsim.timing.bound import cost_below
 
-PARETO = 3  # goal: energy and cycles at once
+ENERGY, PARETO = 0, 3  # goals: cycles are not asked for; energy and cycles at once
+CLOSE = 1.01  # mappings that cost so much more than the best are looked at: they may take less when simulated
 
 
 @compiled
@@ -24,6 +25,16 @@ def below(r: Record, energy: int, cycles: int) -> bool:
         return at == 0 or r.front[at - 1, 1] > cycles
     a, b = product(r, energy, cycles)
     return cost_below(a, b, r.limit[0], r.limit[1])
+
+
+@compiled
+def hopeless(r: Record, energy: int, cycles: int) -> bool:
+    """Is all that costs at least this neither better nor close to the best? A wider search looks at everything."""
+    if r.goal == PARETO or r.goal == ENERGY:
+        return not below(r, energy, cycles)
+    a, b = product(r, energy, cycles)
+    far: bool = r.wide == 0 and float(a) * float(b) > float(r.limit[0]) * float(r.limit[1]) * CLOSE
+    return far
 
 
 @compiled

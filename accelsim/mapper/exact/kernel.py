@@ -7,10 +7,9 @@ those slots is then exact.
 from __future__ import annotations
 
 from accelsim.jit import compiled
-from accelsim.mapper.exact.borders import advance, set_core, stand
-from accelsim.mapper.exact.floors import behind_stream
+from accelsim.mapper.exact.borders import advance, stand
 from accelsim.mapper.exact.record import FROM_DRAM, NDIM, Array, Record
-from accelsim.mapper.exact.windows import needed, place_of, unit_pair, window_pair
+from accelsim.mapper.exact.windows import place_of, unit_pair, window_pair
 
 
 @compiled
@@ -130,26 +129,6 @@ def order_free(r: Record, p: int) -> int:
         for w in range(r.sliding):
             words *= unit_pair(r, p, NDIM + w, r.extent, cur, -1, 0)[0]
     return words
-
-
-@compiled
-def fill_tables(r: Record, cores: Array, tables: Array, keys: Array, retained: Array) -> None:
-    """Per core and point: arrivals that no loop changes (-1 if loops do), the least there can be, its words once."""
-    for number in range(cores.shape[0]):
-        set_core(r, number, cores, tables, keys)
-        for p in range(r.points):
-            least = 1
-            for d in range(NDIM):
-                if r.kinds[p, d] == 1:
-                    least *= r.bounds[d]
-                elif r.kinds[p, d] == 3:
-                    least *= -(-r.bounds[d] // r.extent[d])
-            if r.operand[p] == 0:
-                for w in range(r.sliding):
-                    least *= needed(r, w)
-            tables[number, 0, p] = -1 if retained[p] else order_free(r, p)
-            tables[number, 2, p] = least
-            tables[number, 1, p] = max(least, behind_stream(r, p, least))
 
 
 @compiled

@@ -37,6 +37,7 @@ _FIELDS: dict[str, tuple[int, ...]] = {
     "tile_dims": (3, NDIM), "tile_count": (3,),  # those that an operand depends on, windows apart
     # the places
     "allowed": (SLOTS, NDIM), "exact_order": (SLOTS,), "before": (SLOTS, NDIM, NDIM), "last": (SLOTS,),
+    "later": (SLOTS + 1, NDIM),  # may a slot inside a border have loops over a dim?
     "stream_order": (NDIM,), "limited": (), "forced": (),
     # storage points
     "operand": (POINTS,), "boundary": (POINTS,), "inside": (POINTS, 4),  # array, each, shared along rows, columns
@@ -69,6 +70,7 @@ _FIELDS: dict[str, tuple[int, ...]] = {
     "sums": (19 + 2 * MEMORIES,), "passes": (6,), "cur": (NDIM,), "digits": (6,), "share": (2,),
     "level": (NDIM,), "moving": (NDIM + WINDOWS,),  # border that each dim has come to, units with loops outside
     "totals": (NDIM + WINDOWS,), "kept_words": (NDIM + WINDOWS,),  # of every unit while its loops stand still
+    "firm": (POINTS,), "swept": (POINTS,), "gain": (3,),  # as `low`, with all lemmas; of a core's PEs; by operand
     # least arrivals of a slot in any order, if the last loop moves the operand, if not; how often it comes in then
     "low_moved": (POINTS,), "low_kept": (POINTS,), "times_moved": (3,), "times_kept": (3,), "present": (3,),
     # where the descent stands in each slot: boxes of the pool, the order being tried, the slot's loops
