@@ -93,7 +93,7 @@ def _promising(r: Record, k: int) -> bool:
     if hopeless(r, energy, cycles):
         return False
     a, b = product(r, energy, cycles)
-    if r.goal == PARETO or float(a) * float(b) * CLEARLY < float(r.limit[0]) * float(r.limit[1]):
+    if r.goal == PARETO or r.wide == 1 or float(a) * float(b) * CLEARLY < float(r.limit[0]) * float(r.limit[1]):
         return True
     return below(r, spend_energy(r, r.low), cycles_of(r, r.low, 0))
 
@@ -178,7 +178,7 @@ def _step(r: Record, k: int, options: Array, count: Array, pool: Array) -> bool:
             r.cursor[k] = r.end[k]  # sorted: the others are worse
             return False
         r.cursor[k] += 1
-        if r.goal != PARETO and r.wide == 0 and bound > limit * CLOSE * CLEARLY:
+        if r.goal != PARETO and bound > limit * CLEARLY * (1 if r.wide else CLOSE):
             continue
         r.loops[k] = set_trips(r, k, options, count, code)
         r.turn[k] = -1

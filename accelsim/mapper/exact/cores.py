@@ -118,14 +118,12 @@ def search_cores(
         set_passes(r)
         set_swept(r)
         divisors_of(r, numbers, r.numbered)
-        r.floor[0] = 0
-        if r.wide == 0:
-            if known[classes[number]] < 0:
-                for d in range(NDIM):
-                    count[d] = options_of(r, 0, d, trips_ok, numbers[d], r.numbered[d], options[0, d])
-                known[classes[number]] = _least_outside(r, options[0], count)
-            if known[classes[number]] == NOTHING or not _core_of_use(r, known[classes[number]]):
-                continue
+        if known[classes[number]] < 0:
+            for d in range(NDIM):
+                count[d] = options_of(r, 0, d, trips_ok, numbers[d], r.numbered[d], options[0, d])
+            known[classes[number]] = _least_outside(r, options[0], count)
+        if known[classes[number]] == NOTHING or not _core_of_use(r, known[classes[number]]):
+            continue
         pool = search_core(r, trips_ok, options, numbers, pool)
         if r.stopped:
             return at

@@ -11,6 +11,7 @@ from accelsim.jit import compiled
 from accelsim.mapper.exact.borders import set_core
 from accelsim.mapper.exact.kernel import order_free, spend_energy
 from accelsim.mapper.exact.record import NDIM, Array, Record
+from accelsim.mapper.exact.rooms import tile_size
 from accelsim.mapper.exact.windows import needed, renewed
 
 
@@ -194,17 +195,24 @@ def set_swept(r: Record) -> None:
 
 @compiled
 def _moved_inside(r: Record, p: int, border: int) -> bool:
-    """Must a loop inside a border move a point's tile: has a dim folds left that no slot inside the tile may take?
+    """Must a loop inside a border move a point's tile?
 
-    Then every loop outside the border that does not move the operand goes round outside one that does, and brings all
-    of it in again.
+    So it must if a dim has folds left that no slot inside the tile may take, or if a memory from there to the point has
+    no room for all that the border has inside. Then every loop outside the border that does not move the operand goes
+    round outside one that does, and brings all of it in again.
     """
-    if r.imperfect == 1 or (r.operand[p] == 0 and r.sliding > 0):
+    op = r.operand[p]
+    if r.imperfect == 1 or (op == 0 and r.sliding > 0):
         return False
     for i in range(r.actives):
         d = r.active[i]
-        if r.group[d] != r.operand[p] and r.left[border, d] > 1 and r.later[r.boundary[p], d] == 0:
+        if r.group[d] != op and r.left[border, d] > 1 and r.later[r.boundary[p], d] == 0:
             return True
+    for h in range(r.held):
+        if r.holds[h, 1] == op and border < r.holds[h, 2] <= r.boundary[p] and r.holds[h, 5] == 0:
+            words = tile_size(r, op, r.ext[border])
+            if r.holds[h, 3] * words * r.holds[h, 4] > r.capacity[r.holds[h, 0]]:
+                return True
     return False
 
 
@@ -216,13 +224,12 @@ def make_firm(r: Record, border: int, choice: int) -> None:
     """
     for p in range(r.points):
         r.firm[p] = r.low[p]
-        if r.fixed[p] >= 0 or r.boundary[p] <= border - (choice >= 0) or not _moved_inside(r, p, border):
+        if r.fixed[p] >= 0 or r.boundary[p] <= border:
             continue
-        if choice < 0 and r.boundary[p] > border:
-            op = r.operand[p]
-            r.firm[p] = max(r.low[p], r.words[p] * r.repeats[border, op] * r.pending[border, op])
-        elif choice >= 0:
-            r.firm[p] = max(r.low[p], r.low_moved[p])
+        op = r.operand[p]
+        more = r.low_moved[p] if choice >= 0 else r.words[p] * r.repeats[border, op] * r.pending[border, op]
+        if more > r.low[p] and _moved_inside(r, p, border):
+            r.firm[p] = more
 
 
 @compiled

@@ -8,7 +8,7 @@ from accelsim.mapper.exact.record import FRONT, KEEP, Record
 from accelsim.timing.bound import cost_below
 
 ENERGY, PARETO = 0, 3  # goals: cycles are not asked for; energy and cycles at once
-CLOSE = 1.01  # mappings that cost so much more than the best are looked at: they may take less when simulated
+CLOSE = 1.01  # mappings that cost up to so much more than the best are looked at: they may take less when simulated
 
 
 @compiled
@@ -29,11 +29,11 @@ def below(r: Record, energy: int, cycles: int) -> bool:
 
 @compiled
 def hopeless(r: Record, energy: int, cycles: int) -> bool:
-    """Is all that costs at least this neither better nor close to the best? A wider search looks at everything."""
-    if r.goal == PARETO or r.goal == ENERGY:
+    """Is all that costs at least this neither better nor, when the best is not simulated yet, close to it?"""
+    if r.goal == PARETO or r.goal == ENERGY or r.wide == 1:
         return not below(r, energy, cycles)
     a, b = product(r, energy, cycles)
-    far: bool = r.wide == 0 and float(a) * float(b) > float(r.limit[0]) * float(r.limit[1]) * CLOSE
+    far: bool = float(a) * float(b) > float(r.limit[0]) * float(r.limit[1]) * CLOSE
     return far
 
 
