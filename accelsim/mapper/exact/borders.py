@@ -52,6 +52,12 @@ def _set_edge(r: Record, d: int) -> None:
     r.edge_rows[d] = min(r.high[d], -(-edge // (pe * r.col[d])))
     r.edge_cols[d] = min(r.broad[d], -(-edge // pe))
     r.steps[d] = r.folds[d] if pe == 1 else (r.folds[d] - 1) * pe + min(edge, pe)
+
+
+@compiled
+def set_shares(r: Record, d: int) -> None:
+    """PEs that get words of their own of an operand that a dim does not index, for every way to share."""
+    edge = r.edge[d]
     for shares in range(4):
         far, far_step, near, near_step = sharing(r, d, shares // 2, shares % 2)
         r.far[shares, d] = far

@@ -256,7 +256,9 @@ def task_of(
     for name, value in scalars.items():
         record[name] = value
     record["ext"][:], record["left"][:], record["spans"][:], record["rest"][:], record["trips"][:] = 1, 1, 1, 1, 1
-    factors = np.stack([cores.row, cores.col, cores.diagonal, cores.pe, cores.extent], axis=1)
+    factors = np.empty((cores.size, 5, NDIM), np.int64)
+    for i, part in enumerate((cores.row, cores.col, cores.diagonal, cores.pe, cores.extent)):
+        factors[:, i] = part
     tables, keys = np.zeros((cores.size, 3, len(points)), np.int64), _window_keys(model, cores)
     fill_tables(record, factors, tables, keys, _ints([p.retained for p in points]))
     return Task(model, record, factors, tables, keys, _trips_ok(model, limit), limit)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from accelsim.jit import compiled
-from accelsim.mapper.exact.borders import set_core
+from accelsim.mapper.exact.borders import set_core, set_shares
 from accelsim.mapper.exact.branch import cycles_of, search_core, take
 from accelsim.mapper.exact.floors import guess, make_firm, set_swept, swept
 from accelsim.mapper.exact.incumbent import PARETO, below, hopeless, product
@@ -21,6 +21,17 @@ from accelsim.mapper.exact.trips import divisors_of, next_trips, options_of, set
 from accelsim.timing.bound import cost_below
 
 NOTHING = 1 << 62  # no tile fits
+
+
+@compiled
+def enter_core(r: Record, number: int, cores: Array, tables: Array, keys: Array) -> None:
+    """Take up a core with all that the descent asks of it."""
+    set_core(r, number, cores, tables, keys)
+    for i in range(r.actives):
+        set_shares(r, r.active[i])
+    set_passes(r)
+    set_swept(r)
+    r.repeats[0], r.pending[0] = 1, 1
 
 
 @compiled
@@ -65,7 +76,7 @@ def _outside(r: Record, arrived: Array) -> int:
 
 
 @compiled
-def _least_outside(r: Record, options: Array, count: Array) -> int:
+def least_outside(r: Record, options: Array, count: Array) -> int:
     """Least energy of what arrives at memories with any trips of DRAM's slot that fit, and any operand left in place.
 
     It is the same for all cores of one extent, since tiles of memories know nothing of how PEs share them.
@@ -86,12 +97,22 @@ def _least_outside(r: Record, options: Array, count: Array) -> int:
 
 
 @compiled
+def core_floor(r: Record, stays: int, least: int) -> tuple[int, int]:
+    """(energy, B) below those of every mapping of the core at hand whose last loop leaves at most operand `stays`.
+
+    Its memories take `least` energy or more.
+    """
+    _core_arrivals(r, stays)
+    energy = spend_energy(r, r.low) + max(0, least - _outside(r, r.low))
+    return energy, cycles_of(r, r.low, 0)
+
+
+@compiled
 def _core_of_use(r: Record, least: int) -> bool:
     """May the core at hand be of use, if its memories take at least so much? Its least B goes into `r.floor`."""
     good = False
     for stays in range(3):
-        _core_arrivals(r, stays)
-        energy, cycles = spend_energy(r, r.low) + max(0, least - _outside(r, r.low)), cycles_of(r, r.low, 0)
+        energy, cycles = core_floor(r, stays, least)
         r.floor[0] = cycles if stays == 0 else min(r.floor[0], cycles)
         good = good or not hopeless(r, energy, cycles)
     return good
@@ -109,19 +130,16 @@ def search_cores(
     options, numbers = np.empty((r.slots, NDIM, most), np.int64), np.empty((NDIM, most), np.int64)
     pool, count, known = np.empty((3, 256)), np.empty(NDIM, np.int64), np.full(len(order), -1, np.int64)
     r.numbered[:] = 0
-    r.repeats[0], r.pending[0] = 1, 1
     for at in range(len(order)):
         number = order[at]
         if not below(r, bounds[number, 0], bounds[number, 1]):
             continue
-        set_core(r, number, cores, tables, keys)
-        set_passes(r)
-        set_swept(r)
+        enter_core(r, number, cores, tables, keys)
         divisors_of(r, numbers, r.numbered)
         if known[classes[number]] < 0:
             for d in range(NDIM):
                 count[d] = options_of(r, 0, d, trips_ok, numbers[d], r.numbered[d], options[0, d])
-            known[classes[number]] = _least_outside(r, options[0], count)
+            known[classes[number]] = least_outside(r, options[0], count)
         if known[classes[number]] == NOTHING or not _core_of_use(r, known[classes[number]]):
             continue
         pool = search_core(r, trips_ok, options, numbers, pool)

@@ -34,21 +34,25 @@ def first_tile(r: Record, p: int, child: Array) -> int:
 def arrivals(r: Record, p: int, bound: int) -> int:
     """Words (or whole tiles) that enter a point whose tile lies inside the first `bound` slots."""
     still, units = _at_rest(r, p, bound)
-    words = r.first[p]
+    words, left = r.first[p], 0
+    for slot in range(bound):
+        left += r.length[slot]
     r.entered[p] = words
     for slot in range(bound):
         for i in range(r.length[slot]):
-            dim = r.order[slot, i]
+            dim, left = r.order[slot, i], left - 1
             total, kept = still, still
             for j in range(units):
                 unit = r.moving[j]
                 if unit == dim:
                     one, two = advance(r, p, dim, bound, slot)
-                    r.totals[unit], r.kept_words[unit] = stand(r, p, dim, bound, slot + 1)
+                    if left > 0:
+                        r.totals[unit], r.kept_words[unit] = stand(r, p, dim, bound, slot + 1)
                 elif unit >= NDIM and (r.windows[unit - NDIM, 0] == dim or r.windows[unit - NDIM, 1] == dim):
                     one, two = _window(r, p, unit - NDIM, bound, dim, slot)
                     r.level[dim] = slot + 1
-                    r.totals[unit], r.kept_words[unit] = _window(r, p, unit - NDIM, bound, -1, slot)
+                    if left > 0:
+                        r.totals[unit], r.kept_words[unit] = _window(r, p, unit - NDIM, bound, -1, slot)
                 else:
                     one, two = r.totals[unit], r.kept_words[unit]
                 total *= one
