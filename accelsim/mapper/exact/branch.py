@@ -7,7 +7,7 @@ import numpy as np
 from accelsim.jit import compiled
 from accelsim.mapper.exact.borders import set_border
 from accelsim.mapper.exact.floors import firm_energy, guess, lower, make_firm, set_reloads
-from accelsim.mapper.exact.incumbent import CLOSE, ENERGY, PARETO, below, hopeless, product, record
+from accelsim.mapper.exact.incumbent import ENERGY, PARETO, below, hope, hopeless, note, product, record
 from accelsim.mapper.exact.kernel import exact_points, first_tiles, spend, spend_energy
 from accelsim.mapper.exact.latency import bound_of
 from accelsim.mapper.exact.orders import next_order
@@ -129,6 +129,7 @@ def _finish(r: Record, trips_ok: Array) -> None:
     good, energy, cycles = evaluate(r)
     if good:
         record(r, energy, cycles)
+        note(r)
 
 
 @compiled
@@ -178,7 +179,7 @@ def _step(r: Record, k: int, options: Array, count: Array, pool: Array) -> bool:
             r.cursor[k] = r.end[k]  # sorted: the others are worse
             return False
         r.cursor[k] += 1
-        if r.goal != PARETO and bound > limit * CLEARLY * (1 if r.wide else CLOSE):
+        if r.goal != PARETO and bound > hope(r) * CLEARLY:
             continue
         r.loops[k] = set_trips(r, k, options, count, code)
         r.turn[k] = -1

@@ -251,7 +251,7 @@ def task_of(
     huge = np.iinfo(np.int64).max
     scalars = {
         "goal": GOALS[objective], "imperfect": int(imperfect), "forced": _forced(model), "most": most, "best": huge,
-        "limit": huge, "limited": int(limit != ANYTHING),
+        "limit": huge, "hope": huge, "limited": int(limit != ANYTHING),
     }  # fmt: skip
     for name, value in scalars.items():
         record[name] = value

@@ -34,7 +34,7 @@ def first_tile(r: Record, p: int, child: Array) -> int:
 def arrivals(r: Record, p: int, bound: int) -> int:
     """Words (or whole tiles) that enter a point whose tile lies inside the first `bound` slots."""
     still, units = _at_rest(r, p, bound)
-    words, left = r.first[p], 0
+    left, words = 0, int(r.first[p])
     for slot in range(bound):
         left += r.length[slot]
     r.entered[p] = words
