@@ -151,7 +151,7 @@ def test_no_bound_is_above_a_mapping_inside() -> None:
 
 @pytest.mark.slow
 def test_no_bound_is_above_many_mappings_inside() -> None:
-    assert sum(agree(10_000 + seed, 40) for seed in range(1500)) >= 50_000
+    assert sum(agree(10_000 + seed, 40) for seed in range(200)) >= 8000
 
 
 @pytest.mark.parametrize(
