@@ -59,12 +59,14 @@ def warm_up() -> None:
 def evaluations(name: str) -> Row:
     """Complete evaluations of one mapping of the 3 x 3 convolution, per CPU second."""
     from accelsim.mapper.exact.branch import evaluate_again
+    from accelsim.mapper.exact.cores import enter_core
     from accelsim.mapper.exact.run import Search
     from accelsim.mapper.exact.search import Request
 
     search = Search(Request(CONV, load_arch(name)[0], max_evaluations=3000))
     search.run()
-    record = search.task.record
+    task, record = search.task, search.task.record
+    enter_core(record, int(record["kept_core"][0]), task.cores, task.tables, task.keys)
     record["ext"], record["order"], record["length"] = (
         record["kept_ext"][0], record["kept_order"][0], record["kept_length"][0],
     )  # fmt: skip

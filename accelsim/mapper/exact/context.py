@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import gcd
 
 import numpy as np
 
 from accelsim.errors import MappingError
-from accelsim.mapper.exact.kernel import fill_tables
-from accelsim.mapper.exact.model import OPERAND_NUMBER, TILES, Model, StoragePoint, output_words
+from accelsim.mapper.exact.floors import fill_tables
+from accelsim.mapper.exact.model import OPERAND_NUMBER, TILES, Model, StoragePoint, Window, output_words
 from accelsim.mapper.exact.record import MARKS, NDIM, POINTS, SLOTS, Array, Record, new_record
 from accelsim.mapper.exact.space import Cores
 from accelsim.mapping import Loop, Mapping, TileLevel
@@ -197,7 +198,29 @@ def _fill(record: Record, model: Model) -> None:
     for name, values in rows.items():
         _put(record, name, values)
     if model.windows:
-        _put(record, "windows", [[w.first, w.second, w.stride, w.dilation, w.size, w.offset] for w in model.windows])
+        _put(record, "windows", [_window_row(w) for w in model.windows])
+    _fill_lists(record, model)
+
+
+def _window_row(w: Window) -> list[int]:
+    common = gcd(w.stride, w.dilation)
+    return [w.first, w.second, w.stride, w.dilation, w.size, w.offset, w.stride // common, w.dilation // common]
+
+
+def _fill_lists(record: Record, model: Model) -> None:
+    """The dims, and the points of every border, that the search goes through."""
+    active = [d for d, dim in enumerate(DIMS) if model.problem.bound[dim] > 1]
+    record["actives"] = len(active)
+    _put(record, "active", active)
+    sliding = {d for w in model.windows for d in (w.first, w.second)}
+    for operand in range(3):
+        dims = [d for d in active if model.groups[d] != operand and (operand != 0 or d not in sliding)]
+        record["tile_count"][operand] = len(dims)
+        record["tile_dims"][operand, : len(dims)] = dims
+    for border in range(len(model.slots) + 1):
+        places = [i for i, p in enumerate(model.points) if p.bound == border]
+        record["at_count"][border] = len(places)
+        record["at_border"][border, : len(places)] = places
 
 
 def task_of(
@@ -217,18 +240,26 @@ def task_of(
     exact = _exact_orders(model)
     before, last = _orders(model, limit, exact)
     numbers = numbers_of(model.arch, post_ops, output_words(model.problem))
-    for name, values in {"numbers": numbers, "machine": _machine(model), "exact_order": exact, "before": before,
-                         "stream_order": _stream_order(model, limit),
-                         "last": last, "allowed": _allowed(model, whole)}.items():  # fmt: skip
+    allowed = _allowed(model, whole)
+    later = np.zeros((len(allowed) + 1, NDIM), np.int64)
+    later[:-1] = np.maximum.accumulate(allowed[::-1])[::-1]
+    rows = {
+        "numbers": numbers, "machine": _machine(model), "exact_order": exact, "before": before, "last": last,
+        "stream_order": _stream_order(model, limit), "allowed": allowed, "later": later,
+    }  # fmt: skip
+    for name, values in rows.items():
         _put(record, name, values)
     huge = np.iinfo(np.int64).max
     scalars = {
         "goal": GOALS[objective], "imperfect": int(imperfect), "forced": _forced(model), "most": most, "best": huge,
-        "limit": huge, "limited": int(limit != ANYTHING),
+        "limit": huge, "hope": huge, "limited": int(limit != ANYTHING),
     }  # fmt: skip
     for name, value in scalars.items():
         record[name] = value
-    factors = np.stack([cores.row, cores.col, cores.diagonal, cores.pe, cores.extent], axis=1)
+    record["ext"][:], record["left"][:], record["spans"][:], record["rest"][:], record["trips"][:] = 1, 1, 1, 1, 1
+    factors = np.empty((cores.size, 5, NDIM), np.int64)
+    for i, part in enumerate((cores.row, cores.col, cores.diagonal, cores.pe, cores.extent)):
+        factors[:, i] = part
     tables, keys = np.zeros((cores.size, 3, len(points)), np.int64), _window_keys(model, cores)
     fill_tables(record, factors, tables, keys, _ints([p.retained for p in points]))
     return Task(model, record, factors, tables, keys, _trips_ok(model, limit), limit)

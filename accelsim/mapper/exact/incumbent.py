@@ -7,7 +7,8 @@ from accelsim.mapper.exact.latency import promise
 from accelsim.mapper.exact.record import FRONT, KEEP, Record
 from accelsim.timing.bound import cost_below
 
-LATENCY, PARETO = 1, 3  # goals: cycles alone; energy and cycles at once
+ENERGY, LATENCY, PARETO = 0, 1, 3  # goals: cycles, or energy, are not asked for; both at once
+CLOSE = 1.01  # what promises up to so much more than the most promising may still take less when it is simulated
 
 
 @compiled
@@ -24,6 +25,34 @@ def below(r: Record, energy: int, cycles: int) -> bool:
         return at == 0 or r.front[at - 1, 1] > cycles
     a, b = product(r, energy, cycles)
     return cost_below(a, b, r.limit[0], r.limit[1])
+
+
+@compiled
+def hope(r: Record) -> float:
+    """The objective from which on mappings are of no use: neither better nor close to the most promising one so far.
+
+    What a mapping promises is no less than what it costs (`record`). A wider search is told what is of use.
+    """
+    if r.goal == ENERGY or r.wide == 1:
+        return float(r.limit[0]) * float(r.limit[1])
+    return float(r.hope[0]) * float(r.hope[1]) * CLOSE
+
+
+@compiled
+def hopeless(r: Record, energy: int, cycles: int) -> bool:
+    """Is all that costs at least this of no use?"""
+    if r.goal == PARETO or r.goal == ENERGY or r.wide == 1:
+        return not below(r, energy, cycles)
+    a, b = product(r, energy, cycles)
+    return float(a) * float(b) > hope(r)
+
+
+@compiled
+def note(r: Record) -> None:
+    """Remember the least that a mapping has promised, after `record`."""
+    for i in range(r.kept_count):
+        if r.kept[i, 4] == r.evaluated and cost_below(r.kept[i, 0], r.kept[i, 1], r.hope[0], r.hope[1]):
+            r.hope[0], r.hope[1] = r.kept[i, 0], r.kept[i, 1]
 
 
 @compiled

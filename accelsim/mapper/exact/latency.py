@@ -1,9 +1,19 @@
-"""Compiled: the sums of a mapping from which `timing.bound.time_bound` makes the latency bound B."""
+"""Compiled: the sums of a mapping from which `timing.bound.time_bound` makes the latency bound B.
+
+All of them are also made for nodes, of which only the loops outside a border are known, and are then no greater than
+those of any mapping inside:
+
+* the stream takes at most the folds inside the border, so there are at least so many passes, rows and columns of them;
+* what is filled first, stored last and loaded tile by tile is known for operands whose tile lies at or outside the
+  border, with no more arrivals than there will be; of the others nothing is counted but what a single buffer exposes.
+
+Border 0 tells nothing but the core.
+"""
 
 from __future__ import annotations
 
 from accelsim.jit import compiled
-from accelsim.mapper.exact.kernel import first_tile, tile_size
+from accelsim.mapper.exact.kernel import first_tile
 from accelsim.mapper.exact.record import (
     DEPTH,
     EARLY_EXIT,
@@ -33,6 +43,7 @@ from accelsim.mapper.exact.record import (
     Array,
     Record,
 )
+from accelsim.mapper.exact.rooms import tile_size
 from accelsim.mapper.exact.windows import unit_pair
 from accelsim.timing.bound import (
     BUS,
@@ -63,69 +74,62 @@ WS, IS, OS, RS = 0, 1, 2, 3
 
 
 @compiled
-def _pass_sums(r: Record, leaf: bool) -> None:
+def _pass_sums(r: Record, border: int) -> None:
     """Into `r.passes`: passes; sums over passes of rows, columns, psum words of a step; steps, all and final ones.
 
-    Before a leaf the stream is taken as long as can be: passes, rows and columns are then the least there are.
+    Outside the stream's border the stream is taken as long as can be: passes, rows and columns are then the least.
     """
-    sums = r.passes
+    sums, border = r.passes, min(border, r.slots - 1)
     sums[:] = 1
-    for d in range(NDIM):
-        if r.bounds[d] == 1:
-            continue
-        b, ext = r.bounds[d], r.extent[d]
-        folds = -(-b // ext)
-        streams = r.allowed[r.slots - 1, d] == 1
-        tile = r.ext[r.slots - 1, d] // ext if leaf else (folds if streams else 1)
-        count = -(-folds // tile)
-        pe, high, wide = r.pe[d], r.row[d] * r.diagonal[d], r.col[d] * r.diagonal[d]
-        rest = b - (folds - 1) * ext
-        edge_rows = min(high, -(-rest // (pe * r.col[d])))
-        edge_cols = min(wide, -(-rest // pe))
+    for i in range(r.actives):
+        d = r.active[i]
+        folds, pe = r.folds[d], r.pe[d]
+        streams = border == r.slots - 1 or r.allowed[r.slots - 1, d] == 1
+        tile = r.left[border, d] if streams else 1
+        count = r.spans[border, d] if streams else folds
         sums[PASSES] *= count
-        sums[PASS_ROWS] *= (count - 1) * high + edge_rows if tile == 1 else count
-        sums[PASS_COLS] *= (count - 1) * wide + edge_cols if tile == 1 else count
+        sums[PASS_ROWS] *= (count - 1) * r.high[d] + r.edge_rows[d] if tile == 1 else count
+        sums[PASS_COLS] *= (count - 1) * r.broad[d] + r.edge_cols[d] if tile == 1 else count
         reduces = r.group[d] == 2
-        sums[PSUM_STEPS] *= b if tile == 1 and not reduces else count
-        steps = folds if pe == 1 else (folds - 1) * pe + min(rest, pe)
-        final = steps
+        sums[PSUM_STEPS] *= r.bounds[d] if tile == 1 and not reduces else count
+        final = r.steps[d]
         if reduces:
-            final = min(rest, pe) if pe > 1 else folds - (count - 1) * tile
-        sums[STEPS] *= steps
+            final = min(r.edge[d], pe) if pe > 1 else folds - (count - 1) * tile
+        sums[STEPS] *= r.steps[d]
         sums[FINAL_STEPS] *= final
 
 
 @compiled
 def set_passes(r: Record) -> None:
     """Least sums over passes of the core at hand."""
-    _pass_sums(r, False)
+    _pass_sums(r, 0)
     r.core_passes[:] = r.passes
 
 
 @compiled
-def bound_of(r: Record, arrived: Array, leaf: bool) -> int:
-    """B of a mapping (at a leaf), or less than that of all mappings below a node; `r.use` holds its resources."""
+def bound_of(r: Record, arrived: Array, border: int) -> int:
+    """B of a mapping (the last border), or less than that of all mappings inside one; `r.use` holds the resources."""
     s = r.sums
     s[:] = 0
-    if leaf:
-        _pass_sums(r, True)
+    if border > 0:
+        _pass_sums(r, border)
     else:
         r.passes[:] = r.core_passes
     kind, flow = r.machine[KIND], r.machine[FLOW]
     visits, final = arrived[r.roles[OUTPUTS]], r.numbers[FINAL_WORDS]
     s[DRAM], s[STREAM], s[STREAM_FINAL] = r.use[1], r.passes[STEPS], r.passes[STEPS]
-    if leaf or flow in (WS, IS):
+    if border >= r.slots - 1 or flow in (WS, IS):
         s[STREAM_FINAL], s[PSUM_BITS] = r.passes[FINAL_STEPS], (visits - final) * r.machine[WIDE_BITS]
     s[FINAL_BITS] = final * r.machine[FINAL_WIDTH]
     if r.roles[KEPT] >= 0:
         s[KEPT_BITS] = arrived[r.roles[KEPT]] * max(1, r.machine[WHOLE_WORDS]) * r.machine[KEPT_WIDTH]
     for m in range(r.memories):
-        s[PORTS + 2 * m] = -(-r.use[2 + 2 * m] // r.ports[m, 0])
-        s[PORTS + 1 + 2 * m] = -(-r.use[3 + 2 * m] // r.ports[m, 1])
+        s[PORTS + 2 * m] = -(-r.use[2 + 2 * m] // r.ports[m, 0]) if r.use[2 + 2 * m] else 0
+        s[PORTS + 1 + 2 * m] = -(-r.use[3 + 2 * m] // r.ports[m, 1]) if r.use[3 + 2 * m] else 0
     if flow == OS:
         _output_stationary(r, visits, final, kind)
     elif flow == RS:
-        _row_stationary(r, arrived, leaf)
+        _row_stationary(r, arrived, border)
     elif kind == SYSTOLIC:
         passes, rows, cols = r.passes[PASSES], r.passes[PASS_ROWS], r.passes[PASS_COLS]
         s[DRAINS] = (rows if r.machine[EARLY_EXIT] else passes * r.machine[ROWS]) + cols - 2 * passes
@@ -133,10 +137,7 @@ def bound_of(r: Record, arrived: Array, leaf: bool) -> int:
             words = arrived[r.roles[KEPT]]
             s[LOADS] = words * r.machine[ROWS] if r.machine[WHOLE_TILES] else -(-words // _wide(r))
             s[FIRST_LOAD] = r.machine[ROWS]
-    if leaf:
-        _edges(r, arrived)
-    else:
-        _single_buffers(r, arrived)
+    _edges(r, arrived, border)
     return time_bound(r.numbers, s[: PORTS + 2 * r.memories])
 
 
@@ -144,8 +145,8 @@ def bound_of(r: Record, arrived: Array, leaf: bool) -> int:
 def _wide(r: Record) -> int:
     """Columns spanned by the loops along them."""
     wide = 1
-    for d in range(NDIM):
-        wide *= r.col[d]
+    for i in range(r.actives):
+        wide *= r.col[r.active[i]]
     return wide
 
 
@@ -164,15 +165,17 @@ def _output_stationary(r: Record, visits: int, final: int, kind: int) -> None:
 
 
 @compiled
-def _row_stationary(r: Record, arrived: Array, leaf: bool) -> None:
+def _row_stationary(r: Record, arrived: Array, border: int) -> None:
     """Loads, drains and bus time of row-stationary passes (`timing.row_stationary`)."""
+    leaf, border = border == r.slots, min(border, r.slots - 1)
     visits, inputs = arrived[r.roles[OUTPUTS]], r.roles[INPUTS]
     entered = r.entered[inputs] if leaf else 0
-    slides = -(-r.bounds[r.forced] // r.extent[r.forced])
+    slides = r.folds[r.forced]
     steps, stream = 1, r.slots - 1
-    for d in range(NDIM):
+    for i in range(r.actives):
+        d = r.active[i]
         if r.allowed[stream, d]:
-            steps *= r.ext[stream, d] // r.extent[d] if leaf else -(-r.bounds[d] // r.extent[d])
+            steps *= r.left[border, d]
     r.sums[LOADS] = -(-arrived[r.roles[KEPT]] // r.machine[WEIGHT_BUS])
     r.sums[LOADS] += -(-entered // r.machine[INPUT_BUS]) + -(-r.passes[PSUM_STEPS] // r.machine[OUTPUT_BUS])
     r.sums[DRAINS] = -(-visits // (steps * r.machine[OUTPUT_BUS]))
@@ -181,45 +184,48 @@ def _row_stationary(r: Record, arrived: Array, leaf: bool) -> None:
 
 
 @compiled
-def _edges(r: Record, arrived: Array) -> None:
-    """Bits of the first tiles, of the last store, and of transfers that a single buffer exposes."""
-    s = r.sums
+def _edges(r: Record, arrived: Array, border: int) -> None:
+    """Bits of the first tiles, of the last store, and of transfers that a single buffer exposes; chains of loads.
+
+    Where an exposed tile is not known yet, its first fill or last store counts as exposed. The three sums are rounded
+    up to cycles one by one, so another split of the same bits may take up to two cycles less: these are taken off.
+    """
+    s, split, final = r.sums, True, r.numbers[FINAL_WORDS]
     for p in range(r.points):
         if r.outer[p, FROM_DRAM] == 0:
             continue
-        bits = r.outer[p, WORD_BITS]
+        bits, known, single = r.outer[p, WORD_BITS], r.boundary[p] <= border, r.outer[p, DEPTH] == 1
         if r.operand[p] == 2:
-            words = 1
-            for d in range(NDIM):
-                if r.group[d] != 2:
-                    tile = min(r.ext[r.boundary[p], d], r.bounds[d])
-                    words *= r.bounds[d] - (r.bounds[d] - 1) // tile * tile
+            words = _last_words(r, r.boundary[p]) if known else 0
             s[LAST] += words * bits
-            if r.outer[p, DEPTH] == 1:
-                psums = 2 * (arrived[p] - r.numbers[FINAL_WORDS]) * r.machine[WIDE_BITS]
-                s[EXPOSED] += psums + (r.numbers[FINAL_WORDS] - words) * bits
-            continue
-        first = first_tile(r, p, r.ext[r.boundary[p]]) * bits
-        s[FILL] += first
-        _chain(r, p, arrived[p])
-        if r.outer[p, DEPTH] == 1:
-            s[EXPOSED] += arrived[p] * bits - first
+            if single:
+                s[EXPOSED] += 2 * (arrived[p] - final) * r.machine[WIDE_BITS] + (final - words) * bits
+        else:
+            first = 0
+            if known:
+                first = (r.first[p] if r.fixed[p] < 0 else first_tile(r, p, r.ext[r.boundary[p]])) * bits
+                s[FILL] += first
+                _chain(r, p, arrived[p])
+            if single:
+                s[EXPOSED] += arrived[p] * bits - first
+        split = split and (known or not single)
+    if not split and s[FILL] + s[LAST] > 0:
+        s[EXPOSED] = max(0, s[EXPOSED] - 2 * (r.numbers[DEN] // r.numbers[NUM] + 1))
 
 
 @compiled
-def _single_buffers(r: Record, arrived: Array) -> None:
-    """Before a leaf: what single buffers take from DRAM and give to it, first and last tiles included."""
-    for p in range(r.points):
-        if r.outer[p, FROM_DRAM] == 1 and r.outer[p, DEPTH] == 1:
-            r.sums[EXPOSED] += arrived[p] * r.outer[p, WORD_BITS]
-            if r.operand[p] == 2:
-                psums = (2 * r.machine[WIDE_BITS] - r.outer[p, WORD_BITS]) * (arrived[p] - r.numbers[FINAL_WORDS])
-                r.sums[EXPOSED] += psums
+def _last_words(r: Record, border: int) -> int:
+    """Words of the last tile of the outputs at a border."""
+    words = 1
+    for i in range(r.actives):
+        if r.group[r.active[i]] != 2:
+            words *= r.rest[border, r.active[i]]
+    return words
 
 
 @compiled
 def _chain(r: Record, p: int, words: int) -> None:
-    """Loads of an operand one behind another: each brings at most a tile."""
+    """Loads of an operand one behind another: each brings at most a tile, of a size that is known."""
     bits, op = r.outer[p, WORD_BITS], r.operand[p]
     if bits == 0:
         return

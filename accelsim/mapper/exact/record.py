@@ -32,36 +32,53 @@ _FIELDS: dict[str, tuple[int, ...]] = {
     "slots": (), "points": (), "sliding": (), "held": (), "memories": (), "resources": (),
     # the problem
     "bounds": (NDIM,), "group": (NDIM,),
-    "windows": (WINDOWS, 6),  # first, second dim, stride, dilation, size, offset
+    "windows": (WINDOWS, 8),  # first, second dim, stride, dilation, size, offset, the two steps of equal indices
+    "active": (NDIM,), "actives": (),  # dims longer than 1
+    "tile_dims": (3, NDIM), "tile_count": (3,),  # those that an operand depends on, windows apart
     # the places
     "allowed": (SLOTS, NDIM), "exact_order": (SLOTS,), "before": (SLOTS, NDIM, NDIM), "last": (SLOTS,),
+    "later": (SLOTS + 1, NDIM),  # may a slot inside a border have loops over a dim?
     "stream_order": (NDIM,), "limited": (), "forced": (),
     # storage points
     "operand": (POINTS,), "boundary": (POINTS,), "inside": (POINTS, 4),  # array, each, shared along rows, columns
     "kinds": (POINTS, NDIM), "outer": (POINTS, 3),
     "in_words": (POINTS,),  # 1 if it counts words, 0 if whole tiles
+    "at_border": (SLOTS + 1, POINTS), "at_count": (SLOTS + 1,),  # points by boundary
     # cost
     "coefficients": (RESOURCES, POINTS), "base": (RESOURCES,), "numbers": (9,), "machine": (12,),
     "ports": (MEMORIES, 2), "roles": (3,),
     # capacity: memory, operand, boundary, depth, bits, whole words, psum bits, inner boundary, retained inside
-    "holds": (HOLDS, 9), "capacity": (MEMORIES,),
+    "holds": (HOLDS, 9), "capacity": (MEMORIES,), "used": (MEMORIES,),
     "halo": (), "imperfect": (), "goal": (), "piece": (),
     # the core at hand
     "core": (), "row": (NDIM,), "col": (NDIM,), "diagonal": (NDIM,), "pe": (NDIM,), "extent": (NDIM,),
     "fixed": (POINTS,), "least": (POINTS,), "words": (POINTS,), "window_key": (WINDOWS,),
     "core_passes": (6,),  # as `passes`, the least of the core
+    # of its folds: how many, words of the last, steps; rows and columns of a pass and of the last one
+    "folds": (NDIM,), "edge": (NDIM,), "steps": (NDIM,),
+    "high": (NDIM,), "broad": (NDIM,), "edge_rows": (NDIM,), "edge_cols": (NDIM,),
+    # by sharing (rows: 2, columns: 1): PEs that do not share, those with work in the last fold, and those that keep it
+    "far": (4, NDIM), "far_edge": (4, NDIM), "far_still": (4, NDIM),
     # the node at hand
     "ext": (SLOTS + 1, NDIM), "left": (SLOTS + 1, NDIM), "order": (SLOTS, NDIM), "length": (SLOTS,),
-    "arrived": (POINTS,), "entered": (POINTS,), "low": (POINTS,), "use": (RESOURCES,),
+    # by border (outside slot k: k): spans of a dim there, where the last begins, its words; trips by slot
+    "spans": (SLOTS + 1, NDIM), "start": (SLOTS + 1, NDIM), "rest": (SLOTS + 1, NDIM), "trips": (SLOTS, NDIM),
+    # by border and operand: trips of loops that move nothing of it, outside its last loop that does, and since then
+    "repeats": (SLOTS + 1, 3), "pending": (SLOTS + 1, 3),
+    "floor": (SLOTS + 1,),  # cycles below those of every mapping inside the border
+    "arrived": (POINTS,), "entered": (POINTS,), "low": (POINTS,), "use": (RESOURCES,), "first": (POINTS,),
     "sums": (19 + 2 * MEMORIES,), "passes": (6,), "cur": (NDIM,), "digits": (6,), "share": (2,),
+    "level": (NDIM,), "moving": (NDIM + WINDOWS,),  # border that each dim has come to, units with loops outside
     "totals": (NDIM + WINDOWS,), "kept_words": (NDIM + WINDOWS,),  # of every unit while its loops stand still
-    "again": (POINTS,), "times": (3,),  # by point, by operand: of the trips at hand
+    "firm": (POINTS,), "swept": (POINTS,), "gain": (3,),  # as `low`, with all lemmas; of a core's PEs; by operand
+    # least arrivals of a slot in any order, if the last loop moves the operand, if not; how often it comes in then
+    "low_moved": (POINTS,), "low_kept": (POINTS,), "times_moved": (3,), "times_kept": (3,), "present": (3,),
     # where the descent stands in each slot: boxes of the pool, the order being tried, the slot's loops
     "cursor": (SLOTS,), "end": (SLOTS,), "turn": (SLOTS,), "line": (SLOTS, NDIM), "dims": (SLOTS, NDIM),
-    "loops": (SLOTS,),
+    "loops": (SLOTS,), "pick": (SLOTS, NDIM), "numbered": (NDIM,),  # number of an option, of divisors
     # progress
     "nodes": (), "evaluated": (), "most": (), "stopped": (), "kept_count": (),
-    "best": (2,), "limit": (2,), "best_pair": (2,), "wide": (),
+    "best": (2,), "limit": (2,), "best_pair": (2,), "wide": (), "hope": (2,),
     "kept": (KEEP, 5), "kept_ext": (KEEP, SLOTS + 1, NDIM), "kept_order": (KEEP, SLOTS, NDIM),
     "kept_length": (KEEP, SLOTS), "kept_core": (KEEP,),
     "best_ext": (SLOTS + 1, NDIM), "best_order": (SLOTS, NDIM), "best_length": (SLOTS,), "best_core": (),
@@ -69,7 +86,7 @@ _FIELDS: dict[str, tuple[int, ...]] = {
     "front_count": (), "front": (FRONT, 3), "front_ext": (FRONT, SLOTS + 1, NDIM), "front_order": (FRONT, SLOTS, NDIM),
     "front_length": (FRONT, SLOTS),
     # sums over window tiles that are known, and marks for index sets
-    "keys": (TABLE, 3), "values": (TABLE, 2), "union": (MARKS,), "fresh": (MARKS,), "was": (MARKS,), "stamp": (),
+    "known": (TABLE, 4), "union": (MARKS,), "fresh": (MARKS,), "was": (MARKS,), "stamp": (),
 }  # fmt: skip
 LAYOUT = np.dtype([(name, np.int64, shape) for name, shape in _FIELDS.items()])
 
@@ -77,5 +94,5 @@ LAYOUT = np.dtype([(name, np.int64, shape) for name, shape in _FIELDS.items()])
 def new_record() -> Record:
     """A record of zeros with empty tables."""
     record = np.zeros(1, LAYOUT)[0]
-    record["keys"][:] = -1
+    record["known"][:] = -1
     return record

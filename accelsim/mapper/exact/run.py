@@ -11,8 +11,8 @@ from functools import partial
 import numpy as np
 
 from accelsim.errors import MappingError
-from accelsim.mapper.exact.branch import core_bounds, search_cores
 from accelsim.mapper.exact.context import Task, mapping_of, smallest_mapping, task_of
+from accelsim.mapper.exact.cores import core_bounds, search_cores
 from accelsim.mapper.exact.model import model_of
 from accelsim.mapper.exact.record import FRONT, Array
 from accelsim.mapper.exact.search import NO_LIMIT, Candidate, Found, Front, Request
@@ -37,6 +37,7 @@ class Search:
         self.bounds: Array = np.zeros((cores.size, 2), np.int64)
         core_bounds(self.task.record, self.task.cores, self.task.tables, self.task.keys, self.bounds)
         self.order = self._sorted()
+        self.classes = _classes(self.task.cores[:, 4])
 
     def _sorted(self) -> Array:
         """Cores by ascending bound (rounded: the descent compares exactly), least energy first among equals."""
@@ -48,7 +49,9 @@ class Search:
     def _descend(self) -> int:
         task = self.task
         return int(
-            search_cores(task.record, task.cores, task.tables, task.keys, task.trips_ok, self.order, self.bounds)
+            search_cores(
+                task.record, task.cores, task.tables, task.keys, task.trips_ok, self.order, self.bounds, self.classes
+            )
         )
 
     def run(self) -> Found:
@@ -143,3 +146,13 @@ class Search:
         extents = self.task.cores[:, 4].astype(float).prod(axis=1)
         wrong = problems_with(smallest_mapping(self.task, int(extents.argmin())), self.request.arch)
         return "; ".join(wrong) if wrong else "no mapping of the searched space satisfies the constraint"
+
+
+def _classes(extents: Array) -> Array:
+    """A number for every row, the same for equal rows."""
+    numbers = np.zeros(len(extents), np.int64)
+    for column in extents.T:
+        values, place = np.unique(column, return_inverse=True)
+        if values.size > 1:
+            numbers = np.unique(numbers * values.size + place.reshape(-1), return_inverse=True)[1].reshape(-1)
+    return numbers

@@ -215,38 +215,52 @@ def _sum_cells(
 
 @compiled
 def window_pair(
-    r: Record, key: int, w: int, t1: int, t2: int, out1: int, out2: int, adv: int, advext: int, reuse: bool
+    r: Record, point: int, w: int, t1: int, t2: int, out1: int, out2: int, adv: int, advext: int
 ) -> tuple[int, int]:
     """(T, K) of a window axis: child tiles t1 x t2, spans out1 x out2, dim `adv` (1, 2 or 0 for neither) advances.
 
-    `key` names the axis, digits and sharing; `adv` 3 asks for the first tile alone, or (`advext` 1) for what a span
-    brings when it is swept again.
+    `point` is one at the PEs, or -1: a memory; -2: one that keeps what overlaps. `adv` 3 asks for the first tile alone,
+    or (`advext` 1) for what a span brings when it is swept again.
     """
+    array = point >= 0
+    key = w | (r.window_key[w] << 2) | ((point + 1) << 15) if array else w
     high = key | (t1 << 20) | (t2 << 40)
     low = out1 | (out2 << 20) | (adv << 36) | (advext << 38)
-    b1, b2 = r.bounds[r.windows[w, 0]], r.bounds[r.windows[w, 1]]
-    region = b1 | (b2 << 31)
-    slot = ((high * 0x9E3779B97F4A7C1) ^ (low * 0x2545F4914F6CDD1) ^ (region * 0x1B873593)) >> 13
+    slot = ((high * 0x9E3779B97F4A7C1) ^ (low * 0x2545F4914F6CDD1)) >> 13
     at = slot & (TABLE - 1)
     for probe in range(PROBES):
         at = (slot + probe) & (TABLE - 1)
-        if r.keys[at, 0] == high and r.keys[at, 1] == low and r.keys[at, 2] == region:
-            return r.values[at, 0], r.values[at, 1]
-        if r.keys[at, 0] == -1:
+        if r.known[at, 0] == high and r.known[at, 1] == low:
+            return r.known[at, 2], r.known[at, 3]
+        if r.known[at, 0] == -1:
             break
-    total, kept = _sum_cells(r, w, b1, b2, t1, t2, out1, out2, adv, advext, reuse)
-    if r.keys[at, 0] == -1:
-        r.keys[at, 0], r.keys[at, 1], r.keys[at, 2] = high, low, region
-        r.values[at, 0], r.values[at, 1] = total, kept
+    b1, b2 = r.bounds[r.windows[w, 0]], r.bounds[r.windows[w, 1]]
+    _digits(r, point, w, t1, t2)
+    total, kept = _sum_cells(r, w, b1, b2, t1, t2, out1, out2, adv, advext, point != -1)
+    if r.known[at, 0] == -1:
+        r.known[at, 0], r.known[at, 1], r.known[at, 2], r.known[at, 3] = high, low, total, kept
     return total, kept
+
+
+@compiled
+def _digits(r: Record, point: int, w: int, t1: int, t2: int) -> None:
+    """How a tile of a window axis lies over PEs; one memory holds all of it."""
+    if point < 0:
+        r.digits[:] = 1
+        r.share[:] = 0
+        r.digits[2], r.digits[5] = t1, t2
+        return
+    d1, d2 = r.windows[w, 0], r.windows[w, 1]
+    r.digits[0], r.digits[1], r.digits[2] = r.row[d1], r.col[d1], r.pe[d1]
+    r.digits[3], r.digits[4], r.digits[5] = r.row[d2], r.col[d2], r.pe[d2]
+    r.share[0], r.share[1] = r.inside[point, 2], r.inside[point, 3]
 
 
 @compiled
 def needed(r: Record, w: int) -> int:
     """Words of a window axis that the problem touches at all."""
     b1, b2 = r.bounds[r.windows[w, 0]], r.bounds[r.windows[w, 1]]
-    _memory_digits(r, b1, b2)
-    return window_pair(r, w, w, b1, b2, b1, b2, 3, 0, True)[0]
+    return window_pair(r, -2, w, b1, b2, b1, b2, 3, 0)[0]
 
 
 @compiled
@@ -255,15 +269,15 @@ def renewed(r: Record, w: int, t1: int, t2: int, out1: int, out2: int) -> int:
 
     The first tile of a span comes after its last one; what both hold is still there.
     """
-    return window_pair(r, w, w, t1, t2, out1, out2, 3, 1, True)[0]
+    return window_pair(r, -2, w, t1, t2, out1, out2, 3, 1)[0]
 
 
 @compiled
-def _memory_digits(r: Record, t1: int, t2: int) -> None:
-    """One memory holds the tile."""
-    r.digits[:] = 1
-    r.share[:] = 0
-    r.digits[2], r.digits[5] = t1, t2
+def place_of(r: Record, p: int) -> int:
+    """What `window_pair` asks about where a point is."""
+    if r.inside[p, 0] == 1:
+        return p
+    return -2 if r.halo == 1 else -1
 
 
 @compiled
@@ -272,35 +286,31 @@ def unit_pair(r: Record, p: int, unit: int, child: Array, cur: Array, dim: int, 
 
     `child`: extents of the point's tile. `cur`: extents inside the loop. `dim` -1: all steps, -2: the first tile.
     """
-    array = r.inside[p, 0] == 1
     if unit < 10:
         d, kind = unit, r.kinds[p, unit]
         b, tile = r.bounds[d], min(child[d], r.bounds[d])
         if kind != 0:
             return plain_pair(kind, b, tile, cur[d], d == dim, advext)
         far = near = far_step = near_step = 1
-        if array:
-            pe, row, col, diagonal = r.pe[d], r.row[d], r.col[d], r.diagonal[d]
-            if r.inside[p, 2] and r.inside[p, 3]:
-                near, near_step = row * col * diagonal, pe
-            elif r.inside[p, 2]:
-                far, far_step, near, near_step = col * diagonal, pe, row, pe * col
-            elif r.inside[p, 3]:
-                far, far_step, near, near_step = row * diagonal, pe * col, col, pe
-            else:
-                far, far_step = row * col * diagonal, pe
+        if r.inside[p, 0] == 1:
+            far, far_step, near, near_step = sharing(r, d, r.inside[p, 2], r.inside[p, 3])
         return idle_pair(b, tile, cur[d], d == dim, advext, far, far_step, near, near_step)
     w = unit - 10
     d1, d2 = r.windows[w, 0], r.windows[w, 1]
     t1, t2 = min(child[d1], r.bounds[d1]), min(child[d2], r.bounds[d2])
-    key = w
-    if array:
-        r.digits[0], r.digits[1], r.digits[2] = r.row[d1], r.col[d1], r.pe[d1]
-        r.digits[3], r.digits[4], r.digits[5] = r.row[d2], r.col[d2], r.pe[d2]
-        r.share[0], r.share[1] = r.inside[p, 2], r.inside[p, 3]
-        key = w | (r.window_key[w] << 2) | ((p + 1) << 15)
-    else:
-        _memory_digits(r, t1, t2)
     which = 1 if dim == d1 else 2 if dim == d2 else 3 if dim == -2 else 0
     moved = advext if which == 1 or which == 2 else 0
-    return window_pair(r, key, w, t1, t2, cur[d1], cur[d2], which, moved, array or r.halo == 1)
+    return window_pair(r, place_of(r, p), w, t1, t2, cur[d1], cur[d2], which, moved)
+
+
+@compiled
+def sharing(r: Record, d: int, by_row: int, by_col: int) -> tuple[int, int, int, int]:
+    """PEs that do not share what does not depend on a dim and their distance in it; those that share, and theirs."""
+    pe, row, col, diagonal = r.pe[d], r.row[d], r.col[d], r.diagonal[d]
+    if by_row and by_col:
+        return 1, 1, row * col * diagonal, pe
+    if by_row:
+        return col * diagonal, pe, row, pe * col
+    if by_col:
+        return row * diagonal, pe * col, col, pe
+    return row * col * diagonal, pe, 1, 1
