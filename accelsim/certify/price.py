@@ -103,7 +103,7 @@ class Pricing:
         serial = np.zeros_like(loads) if n[b.OVERLAP] else loads + s[b.DRAINS]
         array = stretch + _dram(s[b.EXPOSED], num, den) + serial
         if n[b.OVERLAP]:
-            array = np.maximum(array, loads - s[b.FIRST_LOAD])
+            array = np.maximum(array, loads - s[b.FIRST_LOAD]) + s[b.EDGE]
         found: Ints = np.maximum(_dram(s[b.DRAM], num, den), fill + array + _dram(s[b.LAST], num, den)) + latency
         for i in range(b.CHAIN, b.PORTS, 2):
             depth = s[i + 1]
@@ -166,6 +166,17 @@ class Pricing:
             if array.dataflow == "ws":
                 s[b.LOADS] = words * array.rows if array.whole_weight_tiles else _ceil(words, wide)
                 s[b.FIRST_LOAD] = array.rows
+            if array.loads_ahead:
+                s[b.EDGE] = self._unhidden(spans)
+
+    def _unhidden(self, spans: dict[str, Ints]) -> Ints:
+        """First load and last drain of an array that loads ahead. (No weights are resident in a question.)"""
+        array = self.q.arch.array
+        load = spans["first"] if array.dataflow == "ws" else np.zeros_like(spans["first"])
+        if array.dataflow == "ws" and array.whole_weight_tiles:
+            load = np.full_like(load, array.rows)
+        leave = spans["last rows"] if array.early_exit else np.full_like(load, array.rows)
+        return load + leave + spans["last cols"] - 2
 
     def _row_stationary(
         self, boxes: Boxes, arrived: Ints, leaf: bool, entered: Ints | None, spans: dict[str, Ints], s: Ints
@@ -197,7 +208,19 @@ class _Spans:
         q, c, core = self.q, self.cores, boxes.core
         found = {
             k: np.ones(len(core), np.int64)
-            for k in ("passes", "rows", "cols", "edge", "steps", "final", "wide", "streamed")
+            for k in (
+                "passes",
+                "rows",
+                "cols",
+                "edge",
+                "steps",
+                "final",
+                "wide",
+                "streamed",
+                "first",
+                "last rows",
+                "last cols",
+            )
         }
         for d in range(NDIM):
             bound, ext, pe = int(q.bounds[d]), c.extent[core, d], c.pe[core, d]
@@ -210,6 +233,10 @@ class _Spans:
                 ("cols", c.col[core, d] * c.diagonal[core, d], pe),
             ):
                 edge = np.minimum(trips, _ceil(left, step))
+                alone = folds - (passes - 1) * tile == 1 if leaf else np.ones_like(folds, np.bool_)
+                found[f"last {name}"] *= np.where(alone, edge, trips)
+                if name == "rows":
+                    found["first"] *= np.where(folds == 1, edge, trips)
                 found[name] *= np.where(tile == 1, (passes - 1) * trips + edge, passes)
             found["edge"] *= np.where(tile == 1, bound, passes) if d not in self.reduced else passes
             steps = np.where(pe == 1, folds, (folds - 1) * pe + np.minimum(left, pe))

@@ -5,10 +5,11 @@ B is the larger of what the DRAM channel needs and what the array needs between 
     channel = cycles(all DRAM bits) + latency
     stretch = max(final passes: stream, vector unit, port) + max(other passes: stream, port), and every port alone
     array   = fill + stretch + loads + drains + exposed + last store          (one pass after another)
-    array   = fill + max(stretch + exposed, loads) + last store               (the next stationary tile loads meanwhile)
+    array   = fill + edge + max(stretch + exposed, loads) + last store        (the next stationary tile loads meanwhile)
     chain   = (latency of every load + its transfer + stretch) / depth        (per operand)
 
-`fill` is the transfer of the first tiles, `exposed` that of all others whose buffer is single: it can begin only when
+`edge` is the first stationary load, if the words for it come from DRAM, and the drain of the last pass: nothing hides
+them. `fill` is the transfer of the first tiles, `exposed` that of all others whose buffer is single: it begins only when
 the tile before is no longer in use, and the array waits for it. A buffer of depth d makes d chains: a tile loads when
 the tile d before it is done, then it is used; the longest chain is at least their mean. Every term counts cycles in
 which the simulated layer (`sim.semantics`) does nothing else of the same sum, so B never exceeds the makespan.
@@ -26,9 +27,9 @@ Array = Any
 
 NUM, DEN, LATENCY, OVERLAP, LANES, POST_OPS, FINAL_WORDS, WRITE_PORT, KEPT_PORT = range(9)
 DRAM, FILL, LAST, EXPOSED, STREAM, STREAM_FINAL, PSUM_BITS, FINAL_BITS, LOADS, DRAINS, FIRST_LOAD = range(11)
-KEPT_BITS, BUS = 11, 12
-CHAIN = 13  # three pairs: cycles of an operand's loads with their latencies, depth of its buffer (0: no loads)
-PORTS = 19  # from here on: cycles of every port alone
+KEPT_BITS, BUS, EDGE = 11, 12, 13
+CHAIN = 14  # three pairs: cycles of an operand's loads with their latencies, depth of its buffer (0: no loads)
+PORTS = 20  # from here on: cycles of every port alone
 
 
 @compiled
@@ -54,7 +55,7 @@ def time_bound(n: Array, s: Array) -> int:
     serial = 0 if n[OVERLAP] else loads + s[DRAINS]
     array = stretch + exposed + serial
     if n[OVERLAP]:
-        array = max(array, loads - s[FIRST_LOAD])
+        array = max(array, loads - s[FIRST_LOAD]) + s[EDGE]
     channel = dram_cycles(s[DRAM], num, den) + (latency if s[DRAM] > 0 else 0)
     found: int = max(channel, fill + array + last)
     for i in range(CHAIN, PORTS, 2):

@@ -81,6 +81,30 @@ def _along(mapping: Mapping, axis: str) -> int:
     return total
 
 
+def _spanned(mapping: Mapping, axis: str, last: bool) -> int:
+    """Rows (or columns) that the first or the last pass spans."""
+    total, bound = 1, mapping.problem.bound
+    for dim, (folds, tile, passes) in _spans(mapping).items():
+        mine = [d for d in mapping.digits if d.dim == dim and axis in d.axes]
+        if not mine:
+            continue
+        span = prod(d.trips for d in mine)
+        if folds == 1 or (last and folds - (passes - 1) * tile == 1):
+            left = bound[dim] - (folds - 1) * mapping.array_extent[dim]
+            span = min(span, _ceil(left, mine[-1].step))
+        total *= span
+    return total
+
+
+def _edge(mapping: Mapping, arch: Accelerator, counts: tuple[LinkCount, ...]) -> int:
+    """Cycles of the first stationary load, if its weights come from DRAM, and of the last pass' drain."""
+    array, load = arch.array, 0
+    if array.dataflow == "ws" and any(c.reads for c in counts if c.operand == "Weights" and c.parent == "DRAM"):
+        load = array.rows if array.whole_weight_tiles else _spanned(mapping, "row", False)
+    leave = _spanned(mapping, "row", True) if array.early_exit else array.rows
+    return load + leave + _spanned(mapping, "col", True) - 2
+
+
 def _steps(mapping: Mapping) -> tuple[int, int]:
     """Stream cycles of all passes, and of those that finish outputs."""
     every = final = 1
@@ -115,6 +139,8 @@ def _systolic(mapping: Mapping, arch: Accelerator, counts: tuple[LinkCount, ...]
         words = _link(counts, "Weights", "PE").reads
         s[b.LOADS] = words // array.pes * array.rows if array.whole_weight_tiles else _ceil(words, wide)
         s[b.FIRST_LOAD] = array.rows
+    if array.loads_ahead:
+        s[b.EDGE] = _edge(mapping, arch, counts)
 
 
 def _row_stationary(mapping: Mapping, arch: Accelerator, counts: tuple[LinkCount, ...], s: list[int]) -> None:

@@ -51,6 +51,7 @@ from accelsim.timing.bound import (
     DEN,
     DRAINS,
     DRAM,
+    EDGE,
     EXPOSED,
     FILL,
     FINAL_BITS,
@@ -61,6 +62,7 @@ from accelsim.timing.bound import (
     LATENCY,
     LOADS,
     NUM,
+    OVERLAP,
     PORTS,
     PSUM_BITS,
     STREAM,
@@ -137,8 +139,32 @@ def bound_of(r: Record, arrived: Array, border: int) -> int:
             words = arrived[r.roles[KEPT]]
             s[LOADS] = words * r.machine[ROWS] if r.machine[WHOLE_TILES] else -(-words // _wide(r))
             s[FIRST_LOAD] = r.machine[ROWS]
+        if r.numbers[OVERLAP]:
+            s[EDGE] = _edge(r, border)
     _edges(r, arrived, border)
     return time_bound(r.numbers, s[: PORTS + 2 * r.memories])
+
+
+@compiled
+def _edge(r: Record, border: int) -> int:
+    """Cycles of the first stationary load (`ws`, weights from DRAM) and of the last pass' drain; the least there can be
+    before all loops are known."""
+    first, rows, cols, brought = 1, 1, 1, False
+    for i in range(r.actives):
+        d = r.active[i]
+        left = 1
+        if border == r.slots:
+            left = r.folds[d] - (r.spans[r.slots - 1, d] - 1) * r.left[r.slots - 1, d]
+        first *= r.edge_rows[d] if r.folds[d] == 1 else r.high[d]
+        rows *= r.edge_rows[d] if left == 1 else r.high[d]
+        cols *= r.edge_cols[d] if left == 1 else r.broad[d]
+    for p in range(r.points):
+        brought = brought or (r.operand[p] == 1 and r.outer[p, FROM_DRAM] == 1 and r.outer[p, WORD_BITS] > 0)
+    load = 0
+    if r.machine[FLOW] == WS and brought:
+        load = r.machine[ROWS] if r.machine[WHOLE_TILES] else first
+    found: int = load + (rows if r.machine[EARLY_EXIT] else r.machine[ROWS]) + cols - 2
+    return found
 
 
 @compiled

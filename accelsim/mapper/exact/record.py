@@ -67,7 +67,7 @@ _FIELDS: dict[str, tuple[int, ...]] = {
     "repeats": (SLOTS + 1, 3), "pending": (SLOTS + 1, 3),
     "floor": (SLOTS + 1,),  # cycles below those of every mapping inside the border
     "arrived": (POINTS,), "entered": (POINTS,), "low": (POINTS,), "use": (RESOURCES,), "first": (POINTS,),
-    "sums": (19 + 2 * MEMORIES,), "passes": (6,), "cur": (NDIM,), "digits": (6,), "share": (2,),
+    "sums": (20 + 2 * MEMORIES,), "passes": (6,), "cur": (NDIM,), "digits": (6,), "share": (2,),
     "level": (NDIM,), "moving": (NDIM + WINDOWS,),  # border that each dim has come to, units with loops outside
     "totals": (NDIM + WINDOWS,), "kept_words": (NDIM + WINDOWS,),  # of every unit while its loops stand still
     "firm": (POINTS,), "swept": (POINTS,), "gain": (3,),  # as `low`, with all lemmas; of a core's PEs; by operand
