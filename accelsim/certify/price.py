@@ -127,6 +127,10 @@ class Pricing:
                 words *= bound - (bound - 1) // size * size
             s[b.LAST] += words * bits
             s[b.EXPOSED] += psums + (self.final - words) * bits if p.depth == 1 else 0
+            n, size = self.numbers, np.maximum(1, self.counter.size(p.operand, tile))
+            stored = (arrived - self.final) * precision.psum_bits + self.final * bits
+            s[b.CHAIN + 4] = _ceil(arrived, size) * b.least_drain(self.q.arch.array) + _dram(stored, n[b.NUM], n[b.DEN])
+            s[b.CHAIN + 5] = p.depth
             return
         first = self.counter.first(p, boxes) * bits
         s[b.FILL] += first

@@ -155,7 +155,9 @@ def joined(pieces: Sequence[Piece]) -> Network:
     for piece, begin in zip(pieces, bounds, strict=False):
         work[begin, AHEAD], work[begin, APART] = int(piece.ahead), 1
     moves = np.concatenate([_moves(pieces, number, bounds) for number in range(len(pieces))])
-    order = np.lexsort((moves[:, OPERAND], moves[:, KIND], moves[:, NEEDED], moves[:, -1], moves[:, TURN]))
+    order = np.lexsort(
+        (moves[:, OPERAND], moves[:, KIND], -moves[:, SOON], moves[:, NEEDED], moves[:, -1], moves[:, TURN])
+    )
     parts = [piece.stream.breakdown for piece in pieces]
     breakdown = Breakdown(sum(p.compute for p in parts), sum(p.port for p in parts))
     return Network(Stream(work, moves[order][:, :-1], breakdown), tuple(bounds))

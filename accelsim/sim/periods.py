@@ -155,7 +155,9 @@ def _ready(
         best = turn
         for i in range(turn + 1, size):
             a, b = queue[i], queue[best]
-            if (a[0], a[1], fed[a[2], OPERAND]) < (b[0], b[1], fed[b[2], OPERAND]):
+            if (a[0], -fed[a[2], SOON], a[1], fed[a[2], OPERAND]) < (
+                b[0], -fed[b[2], SOON], b[1], fed[b[2], OPERAND]
+            ):  # fmt: skip
                 best = i
         for column in range(5):
             kept = queue[turn, column]

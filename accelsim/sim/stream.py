@@ -175,8 +175,10 @@ def stream_of(
 
 
 def channel_order(moves: Ints) -> Ints:
-    """Program order of the DMA queue: by turn, then urgency, stores before loads, then operand name."""
-    found: Ints = moves[np.lexsort((moves[:, OPERAND], moves[:, KIND], moves[:, NEEDED], moves[:, TURN]))]
+    """Program order of the DMA queue: by turn, urgency, what may go soon, stores before loads, then operand name."""
+    found: Ints = moves[
+        np.lexsort((moves[:, OPERAND], moves[:, KIND], -moves[:, SOON], moves[:, NEEDED], moves[:, TURN]))
+    ]
     return found
 
 

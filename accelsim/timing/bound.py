@@ -6,13 +6,15 @@ B is the larger of what the DRAM channel needs and what the array needs between 
     stretch = max(final passes: stream, vector unit, port) + max(other passes: stream, port), and every port alone
     array   = fill + stretch + loads + drains + exposed + last store          (one pass after another)
     array   = fill + edge + max(stretch + exposed, loads) + last store        (the next stationary tile loads meanwhile)
-    chain   = (latency of every load + its transfer + stretch) / depth        (per operand)
+    chain   = (latency of every load + its transfer + stretch) / depth        (per operand that is read)
+    chain   = (drain of every tile + its store + stretch) / depth             (results)
 
 `edge` is the first stationary load, if the words for it come from DRAM, and the drain of the last pass: nothing hides
-them. `fill` is the transfer of the first tiles, `exposed` that of all others whose buffer is single: it begins only when
-the tile before is no longer in use, and the array waits for it. A buffer of depth d makes d chains: a tile loads when
-the tile d before it is done, then it is used; the longest chain is at least their mean. Every term counts cycles in
-which the simulated layer (`sim.semantics`) does nothing else of the same sum, so B never exceeds the makespan.
+them. `fill` is the transfer of the first tiles, `exposed` that of all others whose buffer is single: it begins only
+when the tile before is no longer in use, and the array waits for it. A buffer of depth d makes d chains: a tile loads
+when the tile d before it is done, then it is used; the longest chain is at least their mean. So it is with results: a
+tile of them is made, drains and is stored before its room is used again. Every term counts cycles in which the
+simulated layer (`sim.semantics`) does nothing else of the same sum, so B never exceeds the makespan.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from typing import Any
 
 import numpy as np
 
+from accelsim.arch import PEArray
 from accelsim.jit import compiled
 
 Array = Any
@@ -28,7 +31,7 @@ Array = Any
 NUM, DEN, LATENCY, OVERLAP, LANES, POST_OPS, FINAL_WORDS, WRITE_PORT, KEPT_PORT = range(9)
 DRAM, FILL, LAST, EXPOSED, STREAM, STREAM_FINAL, PSUM_BITS, FINAL_BITS, LOADS, DRAINS, FIRST_LOAD = range(11)
 KEPT_BITS, BUS, EDGE = 11, 12, 13
-CHAIN = 14  # three pairs: cycles of an operand's loads with their latencies, depth of its buffer (0: no loads)
+CHAIN = 14  # three pairs: cycles of an operand's loads and latencies (results: drains and stores), depth (0: none)
 PORTS = 20  # from here on: cycles of every port alone
 
 
@@ -89,6 +92,12 @@ def cost_below(a: int, b: int, c: int, d: int) -> bool:
     h1, l1 = _wide(a, b)
     h2, l2 = _wide(c, d)
     return h1 < h2 or (h1 == h2 and l1 < l2)
+
+
+def least_drain(array: PEArray) -> int:
+    """Cycles that the results of any pass take at least to leave an array while the next pass streams."""
+    hidden = array.kind == "systolic" and array.loads_ahead and not array.early_exit
+    return array.rows - 1 if hidden else 0
 
 
 def machine_ratio(clock_hz: int, bandwidth: int) -> tuple[int, int]:

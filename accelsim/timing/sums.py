@@ -185,6 +185,13 @@ def _edges(mapping: Mapping, arch: Accelerator, counts: tuple[LinkCount, ...], s
             s[b.LAST] += last
             moved = 2 * count.psum_writes * arch.precision.psum_bits + count.final_writes * bits
             s[b.EXPOSED] += moved - last if depth == 1 else 0
+            if operand.name not in mapping.resident:
+                tile = max(1, tile_words(operand, mapping.tile_extents(point.position)))
+                tiles = _ceil(count.psum_writes + count.final_writes, tile)
+                stored = count.psum_writes * arch.precision.psum_bits + count.final_writes * bits
+                num, den = b.machine_ratio(arch.clock_hz, arch.dram.bandwidth_bits_per_s)
+                s[b.CHAIN + 4] = tiles * b.least_drain(arch.array) + b.dram_cycles(stored, num, den)
+                s[b.CHAIN + 5] = depth
             continue
         if count.reads == 0:
             continue

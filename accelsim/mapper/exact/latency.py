@@ -226,6 +226,8 @@ def _edges(r: Record, arrived: Array, border: int) -> None:
             s[LAST] += words * bits
             if single:
                 s[EXPOSED] += 2 * (arrived[p] - final) * r.machine[WIDE_BITS] + (final - words) * bits
+            if known and bits > 0:
+                _results(r, p, arrived[p])
         else:
             first = 0
             if known:
@@ -260,6 +262,19 @@ def _chain(r: Record, p: int, words: int) -> None:
     at = CHAIN + 2 * op
     r.sums[at] = loads * r.numbers[LATENCY] + dram_cycles(words * bits, r.numbers[NUM], r.numbers[DEN])
     r.sums[at + 1] = r.outer[p, DEPTH]
+
+
+@compiled
+def _results(r: Record, p: int, words: int) -> None:
+    """Tiles of results one behind another in the room of one: each drains and is stored before the next."""
+    tiles = -(-words // max(1, tile_size(r, 2, r.ext[r.boundary[p]])))
+    final = r.numbers[FINAL_WORDS]
+    bits = (words - final) * r.machine[WIDE_BITS] + final * r.outer[p, WORD_BITS]
+    drain = r.machine[ROWS] - 1
+    if r.machine[KIND] != SYSTOLIC or r.numbers[OVERLAP] == 0 or r.machine[EARLY_EXIT]:
+        drain = 0
+    r.sums[CHAIN + 4] = tiles * drain + dram_cycles(bits, r.numbers[NUM], r.numbers[DEN])
+    r.sums[CHAIN + 5] = r.outer[p, DEPTH]
 
 
 @compiled
