@@ -122,11 +122,14 @@ def map_problem(
     request = Request(problem, arch, objective, post_ops, limit, imperfect, most, whole, resident)
     if drafts.limits != Limits():
         library = None  # what is found within a budget is not what others look for
-    best = _of_forms([replace(request, arch=form) for form in forms(arch, whole | resident)], drafts, library)
+    requests = [replace(request, arch=form) for form in forms(arch, whole | resident)]
+    if imperfect:  # what is simulated may be worse although the bound is not, so the smaller space is searched, too
+        requests += [replace(request, imperfect=False) for request in requests]
+    best = _best_of(requests, drafts, library)
     return best if zeros == DENSE else evaluate(best.mapping, arch, post_ops, drafts, zeros)
 
 
-def _of_forms(requests: list[Request], drafts: Drafts, library: Library | None) -> Mapped:
+def _best_of(requests: list[Request], drafts: Drafts, library: Library | None) -> Mapped:
     """The best over all forms of the machine that the constraint allows, and what is proven of all of them together.
 
     Raises:
@@ -149,7 +152,7 @@ def _of_forms(requests: list[Request], drafts: Drafts, library: Library | None) 
 
 
 def _together(found: list[Mapped], objective: Objective) -> Found:
-    """What the searches of several forms prove together."""
+    """What several searches prove together."""
     searches = [mapped.search for mapped in found if mapped.search is not None]
     least = min(searches, key=lambda search: search.cost)
     return replace(

@@ -12,8 +12,9 @@ from accelsim.arch import Accelerator
 from accelsim.lookup import load_arch
 from accelsim.mapper.exact.run import Search
 from accelsim.mapper.exact.search import Request
+from accelsim.mapper.search import map_problem
 from accelsim.mapping.constraint import Constraint, Factor, Rule
-from accelsim.problem import DIMS, Problem, conv_problem
+from accelsim.problem import DIMS, Problem, conv_problem, gemm_problem
 from tests.agreement.exact_cases import CAPACITIES, GOALS, MACHINES, enumerated, least, random_problem, random_sides
 
 FEW, MANY = range(5), range(100, 250)
@@ -195,3 +196,19 @@ def test_imperfect_factors_never_cost_more(name: str) -> None:
 @pytest.mark.parametrize("name", list(MACHINES))
 def test_imperfect_factors_never_cost_more_on_many_problems(name: str) -> None:
     assert imperfect_never_worse(name, MANY) >= 400
+
+
+@pytest.mark.parametrize("name", ["tpu_like", "eyeriss", "edge_os_32x32"])
+def test_what_is_simulated_with_imperfect_factors_is_never_worse(name: str) -> None:
+    arch = load_arch(name)[0]
+    layers = [CONV, gemm_problem(rows=50, cols=36, reduction=70)]
+    layers.append(
+        conv_problem(batch=1, groups=24, out_channels=1, in_channels=1, out_size=(14, 14), kernel=(3, 3), in_size=(14, 14),
+                     pad=(1, 1))
+    )  # fmt: skip
+    for problem in layers:
+        for goal in GOALS:
+            any_factor, perfect = (map_problem(problem, arch, goal, 1, imperfect=free) for free in (True, False))
+            assert any_factor.cost(goal) <= perfect.cost(goal)
+            assert any_factor.search is not None and perfect.search is not None
+            assert any_factor.search.bound <= perfect.search.bound
