@@ -17,7 +17,8 @@ from accelsim.errors import MappingError
 from accelsim.formats.mapping_cache import MappingCache
 from accelsim.formats.mapping_yaml import parse_constraints, parse_mapping, write_mapping
 from accelsim.formats.nest_text import parse_nest
-from accelsim.lookup import load_arch, load_model
+from accelsim.graph import Network
+from accelsim.lookup import load_arch
 from accelsim.mapper.evaluate import evaluate
 from accelsim.mapper.search import map_problem
 from accelsim.mapping import rules_of
@@ -174,9 +175,12 @@ def test_certificates_are_made_for_every_form() -> None:
 def test_values_through_every_form() -> None:
     """A small network on a machine with choices: run under all laws, verified exactly, whatever passes by."""
     arch = replace(load_arch("tpu_v4i")[0], name="deep")
-    small = tuple(replace(m, capacity_bits=bits) for m, bits in zip(arch.memories, (1 << 17, 1 << 15), strict=True))
+    small = tuple(replace(m, capacity_bits=bits) for m, bits in zip(arch.memories, (1 << 15, 1 << 13), strict=True))
     arch = replace(arch, memories=small, array=replace(arch.array, rows=8, cols=8))
-    graph = load_model("mobilenet_v2:size=32,width=0.25", 1)[0]
+    net = Network("net", batch=1)
+    x = net.relu(net.conv(net.input(3, 12, 12), 16, 3, stride=2, pad=1))
+    y = net.relu(net.conv(x, 16, 3, pad=1, groups=16))
+    graph = net.build(net.linear(net.flatten(net.add(x, net.conv(y, 16, 1))), 40))
     seen = set()
     for schedule in ("layerwise", "network"):
         runs: list[Run] = []
