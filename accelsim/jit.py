@@ -13,7 +13,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeVar
 
-COMPILED = ("mapper", "timing", "sim/sweep.py", "sim/periods.py")  # where compiled code is
+COMPILED = ("mapper", "timing", "sim/sweep.py", "sim/events.py", "sim/periods.py")  # where compiled code is
 F = TypeVar("F", bound=Callable[..., Any])
 
 
