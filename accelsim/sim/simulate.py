@@ -105,14 +105,14 @@ def simulate(
         InputError: an engine is asked for where it does not apply.
     """
     known = Drafts() if drafts is None else drafts
-    ordered = arch.dram.arbitration == "program_order"
-    if engine == "periods" or (engine is None and ordered and mapping.passes > FEW):
+    if engine == "periods" or (engine is None and mapping.passes > FEW):
         most = mapping.passes if engine else mapping.passes // GAIN
         found = known.nest(mapping, arch, post_ops, most)
         if found is not None:
-            from accelsim.sim import periods
+            from accelsim.sim import periods, queues
 
-            outcome, _ = periods.run(found, arch.dram, arch.clock_hz, known.limits)
+            nested = periods.run if arch.dram.arbitration == "program_order" else queues.run
+            outcome, _ = nested(found, arch.dram, arch.clock_hz, known.limits)
             return Simulation(
                 mapping, arch, post_ops, zeros, outcome, "periods", found.segments, found.passes, found.carried,
                 found.breakdown, known,

@@ -17,8 +17,8 @@ from accelsim.formats.mapping_cache import MappingCache
 from accelsim.formats.trace import TRACKS, trace_json
 from accelsim.graph import LayerGraph, Network
 from accelsim.lookup import load_arch
-from accelsim.pipeline import Run, run
-from accelsim.plan import KeptCache
+from accelsim.pipeline import Run, least_cost, run
+from accelsim.plan import KeptCache, Options
 from accelsim.sim import oracle, recurrence
 from accelsim.sim.drafts import Drafts
 from accelsim.sim.limits import Limits
@@ -180,6 +180,9 @@ def test_a_network_keeps_all_laws(name: str, rule: Arbitration) -> None:
     gains = what_if(runs[0], arch).gains
     assert sum(what_if(runs[0], arch).before) == report.totals.cycles
     assert all(gain.cycles == sum(gain.layers) for gain in gains)
+    run(arch, network(), Options(schedule="layerwise"), on_run=runs.append)
+    assert runs[0].cost("edp") <= runs[1].cost("edp")
+    assert least_cost(runs[1], arch, "edp") <= runs[1].cost("edp")
 
 
 def test_too_many_events_are_an_error() -> None:
