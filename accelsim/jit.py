@@ -13,7 +13,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeVar
 
-COMPILED = ("mapper", "timing", "sim/sweep.py", "sim/periods.py")  # where compiled code is
+# where compiled code is
+COMPILED = ("mapper", "timing", "sim/sweep.py", "sim/events.py", "sim/periods.py", "sim/queues.py")
 F = TypeVar("F", bound=Callable[..., Any])
 
 

@@ -387,6 +387,7 @@ def run(
             **({"timing_note": NOTE} if arch.timing == "scalesim" else {}),
             "counting": rules,
             **({} if arch.dram.timing is None else {"dram": arch.dram.timing.as_dict()}),
+            **({} if arch.dram.arbitration == "program_order" else {"arbitration": arch.dram.arbitration}),
         },
         sources=sources or {},
         totals=totals,

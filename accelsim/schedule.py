@@ -91,7 +91,8 @@ def _layerwise(plans: tuple[Plan, ...], arch: Accelerator) -> Timetable:
 def timetable(plans: tuple[Plan, ...], arch: Accelerator, schedule: str, limits: Limits | None = None) -> Timetable:
     """When every layer runs under a schedule of `plan.SCHEDULES`.
 
-    Layers do not overlap `layerwise`, nor behind a DRAM by commands, whose state belongs to one layer, nor in a network
+    Layers do not overlap `layerwise`, nor behind a DRAM by commands, whose state belongs to one layer, nor where the
+    channel arbitrates between queues, since a load may pass the store of its words by another operand, nor in a network
     of more than `LISTED` segments. In one stream a layer's slot reaches from the end of the layer before to its own
     end; loads of its first tiles lie in slots before it, and stores of its last results after it.
 
@@ -99,7 +100,8 @@ def timetable(plans: tuple[Plan, ...], arch: Accelerator, schedule: str, limits:
         BudgetExceeded: the stream has more segments than the limits allow.
     """
     segments = sum(part.ran.segments for plan in plans for part in plan.parts)
-    if not segments or schedule == "layerwise" or arch.dram.timing is not None or segments > LISTED:
+    apart = arch.dram.timing is not None or arch.dram.arbitration != "program_order"
+    if not segments or schedule == "layerwise" or apart or segments > LISTED:
         return _layerwise(plans, arch)
     (Limits() if limits is None else limits).check(
         "segments of the network as one stream", segments, "--schedule layerwise runs each layer alone"

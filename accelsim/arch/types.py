@@ -14,6 +14,7 @@ from accelsim.errors import InputError
 
 Dataflow = Literal["ws", "os", "is", "rs"]
 ArrayAxis = Literal["row", "col"]
+Arbitration = Literal["program_order", "first_come", "round_robin"]
 OPERANDS = ("Inputs", "Weights", "Outputs")
 
 
@@ -120,7 +121,8 @@ class Dram:
     latency is then what lies between DRAM and buffers, and the bandwidth is the peak, which laws and estimates use.
     `coding` shortens feature maps (inputs and finished outputs), not psums. `piece_bits` is the least size of pieces
     into which long transfers are cut, so that urgent ones need not wait behind them (0: a tile goes whole); behind
-    `timing` tiles always go whole.
+    `timing` tiles always go whole. `arbitration` says who is next on the channel: transfers in program order, or the
+    heads of a queue per operand (`sim.semantics`).
     """
 
     kind: str
@@ -132,6 +134,11 @@ class Dram:
     coding: RunLength | None = None
     timing: DramTiming | None = None
     piece_bits: int = 0
+    arbitration: Arbitration = "program_order"
+
+    def __post_init__(self) -> None:
+        if self.timing is not None and self.arbitration != "program_order":
+            raise InputError(f"arbitration {self.arbitration!r}: a DRAM by commands serves transfers in program order")
 
 
 @dataclass(frozen=True)

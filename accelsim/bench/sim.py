@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
-from accelsim.arch import Accelerator
+from accelsim.arch import Accelerator, Arbitration
 from accelsim.formats.mapping_cache import MappingCache
 from accelsim.graph import optimise
 from accelsim.lookup import list_archs, load_arch, load_model
@@ -24,6 +24,7 @@ NETWORKS = ("mobilenet_v2", "resnet50")
 TILES = (10, 32, 100, 316, 1000)  # tile steps are their squares
 MANY = (*TILES, 3162, 10_000, 31_623, 100_000, 316_228)
 CASE = "matrix product in tiles"
+ORDERS: tuple[Arbitration, Arbitration] = ("program_order", "round_robin")
 ORACLE = 10_000  # tile steps that SimPy is given at most
 ZIGZAG = {"resnet18": "layer by layer ZigZag 3.9.1: 2,882,984 cycles, 2,010,421 words", "mobilenet_v2": ""}
 """Conv and fc layers of ResNet-18 on its machine, as measured beside this project in November 2026."""
@@ -60,9 +61,10 @@ def tiled_gemm(arch: Accelerator, side: int) -> Mapping:
     return Mapping(problem, "os", levels, (Loop("C", 64),), (Loop("N", rows, "row"), Loop("M", cols, "col")))
 
 
-def tile_steps(side: int, engine: recurrence.Engine | None) -> SimRow:
+def tile_steps(side: int, engine: recurrence.Engine | None, rule: Arbitration = "program_order") -> SimRow:
     """A layer of side^2 tile steps; engine None is SimPy."""
     arch = load_arch("edge_os_32x32")[0]
+    arch = replace(arch, dram=replace(arch.dram, arbitration=rule))
     mapping = tiled_gemm(arch, side)
 
     def timed(stream: Stream) -> Outcome:
@@ -72,19 +74,22 @@ def tile_steps(side: int, engine: recurrence.Engine | None) -> SimRow:
 
     def work() -> SimRow:
         outcome = timed(build_stream(mapping, arch).stream)
-        return SimRow(CASE, engine or "simpy", side * side, outcome.makespan, 0)
+        name = engine or ("simpy" if rule == "program_order" else "simpy, arbitrated")
+        return SimRow(CASE, name, side * side, outcome.makespan, 0)
 
     return _spent(work)
 
 
-def tile_classes(side: int) -> SimRow:
+def tile_classes(side: int, rule: Arbitration = "program_order") -> SimRow:
     """A layer of side^2 tile steps by the engine that visits each class of them."""
     arch = load_arch("edge_os_32x32")[0]
+    arch = replace(arch, dram=replace(arch.dram, arbitration=rule))
     mapping = tiled_gemm(arch, side)
 
     def work() -> SimRow:
         found = simulate(mapping, arch, engine="periods")
-        return SimRow(CASE, found.engine, found.segments, found.outcome.makespan, 0)
+        name = found.engine if rule == "program_order" else f"{found.engine}, arbitrated"
+        return SimRow(CASE, name, found.segments, found.outcome.makespan, 0)
 
     return _spent(work)
 
@@ -127,14 +132,18 @@ def array_work(model: str, objective: str) -> SimRow:
 def cases(networks: bool = True) -> Iterator[SimRow]:
     """All rows, as they are measured."""
     tile_steps(TILES[0], "compiled")
+    tile_steps(TILES[0], "events", "round_robin")
     for side in TILES:
         yield tile_steps(side, "compiled")
         if side * side <= ORACLE:
             yield tile_steps(side, "python")
             yield tile_steps(side, None)
-    tile_classes(TILES[0])
-    for side in MANY:
-        yield tile_classes(side)
+            yield tile_steps(side, None, "round_robin")
+        yield tile_steps(side, "events", "round_robin")
+    for rule in ORDERS:
+        tile_classes(TILES[0], rule)
+        for side in MANY:
+            yield tile_classes(side, rule)
     for model in ZIGZAG:
         yield array_work(model, "latency")
     for model in NETWORKS if networks else ():
@@ -159,8 +168,9 @@ def markdown(rows: list[SimRow], figure: str = "") -> str:
         "# Benchmarks: the simulator", "",
         "Written by `accelsim bench sim --out FILE.md`. CPU seconds of one core after "
         "compilation: streams are built from mappings and run. Engines: `compiled` and `python` sweep over the stream, "
-        "`periods` visits each class of tile steps and jumps over whole periods, `simpy` is the oracle that all "
-        "equal to the cycle. Tile steps are segments between tiles of DRAM.", "",
+        "`events` is the event loop (round robin between queues of operands), "
+        "`periods` visits each class of tile steps and jumps over whole periods, `simpy` is the oracle that all equal "
+        "to the cycle. Tile steps are segments between tiles of DRAM.", "",
         *([f"![CPU seconds against tile steps, by engine]({figure})", ""] if figure else []),
         "| case | engine | tile steps | cycles | CPU s | |", "|---|---|---:|---:|---:|---|",
     ]  # fmt: skip

@@ -45,6 +45,9 @@ def dram_errors(model: DramModel) -> list[tuple[Path, str]]:
         if model.bandwidth is None:
             found.append((("dram", "bandwidth"), "missing; every machine without dram.timing states it"))
         return found
+    if model.arbitration != "program_order":
+        message = f"{model.arbitration!r} beside dram.timing, which serves transfers in program order; leave one out"
+        found.append((("dram", "arbitration"), message))
     if model.bandwidth is not None:
         found.append((("dram", "bandwidth"), "stated beside dram.timing, which it follows from; leave one out"))
     stated = [key for key, value in per_bit.items() if value is not None]
@@ -70,7 +73,8 @@ def dram_of(model: DramModel, clock: int) -> Dram:
     read, write = (units.femtojoules_per_bit(e or "0 fJ/bit") for e in (model.read_energy, model.write_energy))
     if model.timing is None:
         width = units.bits_per_second(model.bandwidth)
-        return Dram(model.kind, width, latency, read, write, background, coding, piece_bits=units.bits(model.piece))
+        piece, rule = units.bits(model.piece), model.arbitration
+        return Dram(model.kind, width, latency, read, write, background, coding, piece_bits=piece, arbitration=rule)
     timing = timing_of(model.timing, command_energy=model.read_energy is None)
     if timing.command_energy:
         read, write = (energy_per_bit_fj(timing.device, store) for store in (False, True))

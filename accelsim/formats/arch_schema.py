@@ -88,7 +88,9 @@ class DramTimingModel(_Model):
 class DramModel(_Model):
     """Off-chip memory: bandwidth and latency of its one channel, or its commands (`timing`).
 
-    Tiles move in pieces of at least `piece` while others may be more urgent; `0 B` moves every tile whole.
+    Tiles move in pieces of at least `piece` while others may be more urgent; `0 B` moves every tile whole. With an
+    `arbitration` other than `program_order` each operand has a queue, and the channel takes the head that was ready
+    first (`first_come`) or goes round (`round_robin`); not beside `timing`.
 
     Without `timing`, `bandwidth`, `read_energy` and `write_energy` are needed. With it the bandwidth is derived, and
     so are all energies unless both energies per bit are stated.
@@ -103,6 +105,7 @@ class DramModel(_Model):
     timing: DramTimingModel | None = None
     coding: CodingModel | None = None
     piece: Size = DEFAULT_PIECE
+    arbitration: Literal["program_order", "first_come", "round_robin"] = "program_order"
 
 
 class HoldModel(_Model):

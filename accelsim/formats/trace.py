@@ -88,7 +88,7 @@ def _transfers(strip: Strip, tracks: dict[str, _Track], most: int) -> list[Event
     arrows: list[Event] = []
     bounds = np.searchsorted(strip.layer_of_move, np.arange(len(strip.owners) + 1))
     for a, b in zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True):
-        part = slice(a, b)
+        part = a + np.argsort(spans[a:b, 0], kind="stable")
         args = [{"bits": bits} for bits in moves[part, BITS].tolist()]
         before = len(channel.events)
         channel.slices(_transfer_names(moves[part]), spans[part, 0], spans[part, 1], most, args)

@@ -49,7 +49,8 @@ class Shelf(Generic[Made]):
 
 def structure(arch: Accelerator) -> Accelerator:
     """The machine without what no draft depends on: names, capacities, energies, the speed of a simple DRAM."""
-    dram = replace(arch.dram, kind="", read_fj_per_bit=0, write_fj_per_bit=0, background_fj_per_cycle=0)
+    dram = replace(arch.dram, kind="", read_fj_per_bit=0, write_fj_per_bit=0, background_fj_per_cycle=0,
+                   arbitration="program_order")  # fmt: skip
     if dram.timing is None:
         dram = replace(dram, bandwidth_bits_per_s=1, latency_cycles=0)
     memories = tuple(

@@ -10,6 +10,7 @@ import numpy as np
 import simpy
 
 from accelsim.arch import Dram
+from accelsim.sim.arbiter import Arbiter
 from accelsim.sim.port import open_port
 from accelsim.sim.stream import CAUSES, Outcome, Segment, Stream, Transfer
 
@@ -30,7 +31,7 @@ class _Machine:
         self.completion: dict[int, int] = {}
         self.times = np.zeros((count, 3), np.int64)
         self.waits, self.causes = np.zeros((count, 2), np.int64), np.zeros((count, 2), np.int64)
-        self.spans: list[tuple[int, int]] = []
+        self.spans = np.zeros((len(stream.transfers), 2), np.int64)
         self.moved: dict[str, dict[str, int]] = {"load": defaultdict(int), "store": defaultdict(int)}
         self.busy = 0
         self.data_in_dram = 0
@@ -42,14 +43,22 @@ class _Machine:
         """The DMA queue: transfers in program order, one at a time."""
         for index, transfer in enumerate(self.stream.transfers):
             if transfer.ready >= 0:
-                yield (self.streamed if transfer.soon else self.ended)[transfer.ready]
-            start = self.now()
-            free, left = self.port.serve(start, transfer)
-            self.env.process(self.arrive(index, transfer, left))
-            yield self.env.timeout(free - start)
-            self.spans.append((start, self.now()))
-            self.busy += self.now() - start
-            self.moved[transfer.kind][transfer.operand] += transfer.bits
+                yield self.over(transfer)
+            yield from self.move(index, transfer)
+
+    def over(self, transfer: Transfer) -> simpy.Event:
+        """What makes a transfer ready: its segment has ended, or the last stream of it is over."""
+        return (self.streamed if transfer.soon else self.ended)[transfer.ready]
+
+    def move(self, index: int, transfer: Transfer) -> Process:
+        """One transfer on the channel."""
+        start = self.now()
+        free, left = self.port.serve(start, transfer)
+        self.spans[index] = start, free
+        self.env.process(self.arrive(index, transfer, left))
+        yield self.env.timeout(free - start)
+        self.busy += self.now() - start
+        self.moved[transfer.kind][transfer.operand] += transfer.bits
 
     def arrive(self, index: int, transfer: Transfer, left: int) -> Process:
         """Completion of a transfer whose last data leave the channel at `left`: a store's then, a load's after the
@@ -70,11 +79,13 @@ class _Machine:
         yield self.env.all_of([self.done[i] for i in indices])
 
     def charge(self, number: int, column: int, indices: list[int], since: int, wait: int) -> None:
-        """Charge `wait` cycles to the transfer that completed last, if any completed after `since`."""
+        """Charge `wait` cycles to the transfer that completed last, if any completed after `since`; of several to the
+        one that started first."""
         late = [i for i in indices if self.completion[i] > since]
         if wait > 0 and late:
             last = max(self.completion[i] for i in late)
-            cause = self.stream.transfers[min(i for i in late if self.completion[i] == last)].cause
+            first = min((i for i in late if self.completion[i] == last), key=lambda i: (self.spans[i, 0], i))
+            cause = self.stream.transfers[first].cause
             self.waits[number, column], self.causes[number, column] = wait, CAUSES.index(cause)
 
     def array(self, number: int, segment: Segment) -> Process:
@@ -111,14 +122,17 @@ class _Machine:
 def run(stream: Stream, dram: Dram, clock_hz: int) -> Outcome:
     """Times of every segment and transfer of a stream, from SimPy."""
     machine = _Machine(stream, dram, clock_hz)
-    machine.env.process(machine.channel())
+    if dram.arbitration == "program_order":
+        machine.env.process(machine.channel())
+    else:
+        Arbiter(machine.env, stream, machine.over, dram.arbitration, machine.move).start()
     for number, segment in enumerate(stream.segments):
         machine.env.process(machine.array(number, segment))
     machine.env.run()
     end = int(machine.times[:, 2].max(initial=0))
     makespan = max(end, machine.data_in_dram)
     return Outcome(
-        makespan, machine.times, np.array(machine.spans, np.int64).reshape(-1, 2), machine.waits, machine.causes,
+        makespan, machine.times, machine.spans, machine.waits, machine.causes,
         makespan - end, machine.busy, tuple(sorted(machine.moved["load"].items())),
         tuple(sorted(machine.moved["store"].items())), machine.port.finish(makespan),
     )  # fmt: skip

@@ -31,7 +31,7 @@ TRIPS, LOW, HIGH, PICKS = range(4)  # of a row of `loops`
 
 
 @compiled
-def _place(loops: Array, count: int, visit: int) -> int:
+def place_of(loops: Array, count: int, visit: int) -> int:
     """Place of a visit, numbered over the first `count` loops, in a table of picked indices."""
     place, weight = 0, 1
     for k in range(count - 1, -1, -1):
@@ -45,7 +45,7 @@ def _place(loops: Array, count: int, visit: int) -> int:
 
 
 @compiled
-def _serve(now: Array, kind: int, operand: int, bits: int, since: int, ratio: Array, done: Array) -> None:
+def serve(now: Array, kind: int, operand: int, bits: int, since: int, ratio: Array, done: Array) -> None:
     """One transfer on the channel; when it is over for who waits for it, and its number."""
     start = max(now[FREE], since)
     now[FREE] = start + dram_cycles(bits, ratio[0], ratio[1])
@@ -99,10 +99,10 @@ def _quiet(segment: int, k: int, block: int, fed: Array, loops: Array, loads: Ar
         ahead = each
         if fed[x, CUT_LOADS]:
             for load in range(1 if visit == 0 else visit + depth - 1, min(visit + depth, visits)):
-                bits = loads[x, _place(loops, fed[x, LOOPS], load)]
+                bits = loads[x, place_of(loops, fed[x, LOOPS], load)]
                 ahead = min(ahead, _next_place(bits, place, each, ratio[3]))
         elif visit > 0:
-            bits = stores[x, _place(loops, fed[x, LOOPS], visit - 1)]
+            bits = stores[x, place_of(loops, fed[x, LOOPS], visit - 1)]
             ahead = min(ahead, _next_place(bits, place, each, ratio[3]))
         found = min(found, (ahead - place - 1) // block)
     return found
@@ -139,14 +139,14 @@ def _ready(
             since[x, 0] = max(0, now[STREAMED] if fed[x, SOON] else now[END])
         first = 0 if visit == 0 else visit + depth - 1
         for load in range(first, min(visit + depth, visits)):
-            bits = loads[x, _place(loops, fed[x, LOOPS], load)]
+            bits = loads[x, place_of(loops, fed[x, LOOPS], load)]
             cut = ratio[3] > 0 and fed[x, CUT_LOADS] and load > 0
             bits = _piece(bits, place, each, ratio[3]) if cut else (0 if place else bits)
             since[x, 1] = segment + 1 if place and bits > 0 else since[x, 1]
             size = _queue(queue, size, load * each, 1, x, load - shift, bits)
         if visit > 0:
             needed = min((visit - 1 + depth) * each, segments)
-            bits = stores[x, _place(loops, fed[x, LOOPS], visit - 1)]
+            bits = stores[x, place_of(loops, fed[x, LOOPS], visit - 1)]
             cut = ratio[3] > 0 and fed[x, CUT_STORES] and visit < visits
             bits = _piece(bits, place, each, ratio[3]) if cut else (0 if place else bits)
             since[x, 1] = segment + 1 if place and bits > 0 else since[x, 1]
@@ -164,7 +164,7 @@ def _ready(
             queue[turn, column] = queue[best, column]
             queue[best, column] = kept
         kind, x, ahead, bits = queue[turn, 1], queue[turn, 2], queue[turn, 3], queue[turn, 4]
-        _serve(now, kind, fed[x, OPERAND], bits, since[x, 0], ratio, done[x, kind, ahead])
+        serve(now, kind, fed[x, OPERAND], bits, since[x, 0], ratio, done[x, kind, ahead])
 
 
 @compiled
@@ -182,7 +182,7 @@ def _wait(fed: Array, done: Array, arriving: Array, gates: int, base: int) -> tu
 
 
 @compiled
-def _begin_visits(segment: int, fed: Array, done: Array, arriving: Array) -> None:
+def begin_visits(segment: int, fed: Array, done: Array, arriving: Array) -> None:
     """Which operands begin a visit with this segment; their transfers move up by one place."""
     for x in range(fed.shape[0]):
         arriving[x] = int(segment % fed[x, EACH] == 0)
@@ -194,7 +194,7 @@ def _begin_visits(segment: int, fed: Array, done: Array, arriving: Array) -> Non
 
 
 @compiled
-def _segment(now: Array, work: Array, fed: Array, done: Array, arriving: Array, overlap: int) -> None:
+def run_segment(now: Array, work: Array, fed: Array, done: Array, arriving: Array, overlap: int) -> None:
     """Load, stream and drain of a segment."""
     loader = now[LAST] if overlap else now[END]
     slot = now[STREAMED] if overlap else now[END]
@@ -287,8 +287,8 @@ def run_nest(
     while segment < count:
         if visited == budget:
             return -1
-        _begin_visits(segment, fed, done, arriving)
-        _segment(now, work[_place(loops, depth, segment)], fed, done, arriving, overlap)
+        begin_visits(segment, fed, done, arriving)
+        run_segment(now, work[place_of(loops, depth, segment)], fed, done, arriving, overlap)
         _ready(now, segment, count, fed, loops, loads, stores, ratio, done, queue, since)
         visited += 1
         segment += 1
@@ -326,7 +326,45 @@ def run(found: SegmentNest, dram: Dram, clock_hz: int, limits: Limits | None = N
         BudgetExceeded: more than the limits allow.
     """
     budget = limits.events if limits is not None and limits.events is not None else found.segments
-    now, visited = _compiled_nest(found, dram, clock_hz, budget)
+    loops, fed, loads, stores, ratio = tables(found, dram, clock_hz)
+    now = np.zeros(COUNTS + len(CAUSES), np.int64)
+    visited = run_nest(loops, found.work, fed, loads, stores, ratio, int(found.overlap), now, budget)
+    return summed(found, now, int(visited), budget), int(visited)
+
+
+def tables(found: SegmentNest, dram: Dram, clock_hz: int) -> tuple[Ints, Ints, Ints, Ints, Ints]:
+    """A nest for compiled code: its loops, operands, bits of loads and of stores, and the figures of the DRAM."""
+    ranges = found.nest.ranges[: found.loops]
+    loops = np.array([[r.trips, r.low, r.high, len(r.picked)] for r in ranges], np.int64).reshape(-1, 4)
+    rows = []
+    for f in found.fed:
+        visits = int(np.prod([r.trips for r in ranges[: f.loops]], dtype=np.int64)) if f.loops else 1
+        rows.append(
+            [
+                f.operand,
+                f.depth,
+                int(f.gates),
+                f.loops,
+                found.segments // visits,
+                visits,
+                *map(int, f.cuts),
+                int(f.soon),
+            ]
+        )
+    widest = max((f.loads.size for f in found.fed), default=1)
+    loads, stores = np.zeros((len(rows), widest), np.int64), np.zeros((len(rows), widest), np.int64)
+    for x, f in enumerate(found.fed):
+        loads[x, : f.loads.size], stores[x, : f.stores.size] = f.loads, f.stores
+    figures = *machine_ratio(clock_hz, dram.bandwidth_bits_per_s), dram.latency_cycles, dram.piece_bits
+    return loops, np.array(rows, np.int64).reshape(-1, 9), loads, stores, np.array(figures, np.int64)
+
+
+def summed(found: SegmentNest, now: Ints, visited: int, budget: int) -> Summary:
+    """What the times and sums at the end come to (`now`: END to SEQ, stalls by cause).
+
+    Raises:
+        BudgetExceeded: fewer than no segments were visited, which stands for more than the budget.
+    """
     if visited < 0:
         raise BudgetExceeded(
             f"{budget:,} segments were visited one by one, and no period was found that leads to the end of all "
@@ -337,28 +375,4 @@ def run(found: SegmentNest, dram: Dram, clock_hz: int, limits: Limits | None = N
     drain = makespan - int(now[END])
     stalls.update({FINAL_DRAIN: drain} if drain else {})
     reads, writes = found.bits()
-    return Summary(makespan, tuple(sorted(stalls.items())), drain, int(now[BUSY]), reads, writes), visited
-
-
-def _compiled_nest(found: SegmentNest, dram: Dram, clock_hz: int, budget: int) -> tuple[Ints, int]:
-    """Times and sums at the end (END to SEQ, stalls by cause), and how many segments were visited one by one."""
-    ranges = found.nest.ranges[: found.loops]
-    loops = np.array([[r.trips, r.low, r.high, len(r.picked)] for r in ranges], np.int64).reshape(-1, 4)
-    count = found.segments
-    rows = []
-    for f in found.fed:
-        visits = int(np.prod([r.trips for r in ranges[: f.loops]], dtype=np.int64)) if f.loops else 1
-        rows.append(
-            [f.operand, f.depth, int(f.gates), f.loops, count // visits, visits, *map(int, f.cuts), int(f.soon)]
-        )
-    widest = max((f.loads.size for f in found.fed), default=1)
-    loads, stores = np.zeros((len(rows), widest), np.int64), np.zeros((len(rows), widest), np.int64)
-    for x, f in enumerate(found.fed):
-        loads[x, : f.loads.size], stores[x, : f.stores.size] = f.loads, f.stores
-    now = np.zeros(COUNTS + len(CAUSES), np.int64)
-    fed = np.array(rows, np.int64).reshape(-1, 9)
-    ratio = np.array(
-        [*machine_ratio(clock_hz, dram.bandwidth_bits_per_s), dram.latency_cycles, dram.piece_bits], np.int64
-    )
-    visited = run_nest(loops, found.work, fed, loads, stores, ratio, int(found.overlap), now, budget)
-    return now, int(visited)
+    return Summary(makespan, tuple(sorted(stalls.items())), drain, int(now[BUSY]), reads, writes)

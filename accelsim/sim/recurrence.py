@@ -2,7 +2,8 @@
 
 Because the channel serves transfers in program order and a transfer waits only for segments before the ones that need
 it, every time is the maximum of times already known: the stream's event times follow in one sweep without a queue.
-With the simple DRAM the sweep is compiled (`sim.sweep`); a DRAM by commands is asked transfer by transfer.
+With the simple DRAM the sweep is compiled (`sim.sweep`); a DRAM by commands is asked transfer by transfer. Where the
+channel arbitrates between queues, an event loop (`sim.events`) takes the place of the sweep.
 """
 
 from __future__ import annotations
@@ -12,10 +13,11 @@ from typing import Literal
 import numpy as np
 
 from accelsim.arch import Dram
+from accelsim.errors import InputError
 from accelsim.sim.port import Port, open_port
 from accelsim.sim.stream import GATES, KIND, KINDS, NEEDED, OPERANDS, READY, SOON, Ints, Outcome, Stream, moved_bits
 
-Engine = Literal["compiled", "python"]
+Engine = Literal["compiled", "python", "events"]
 FEW = 64  # a sweep over so few items takes less time than loading compiled code
 LOADS = KINDS.index("load")
 
@@ -82,32 +84,48 @@ def _python_sweep(stream: Stream, dram: Dram, port: Port) -> tuple[Ints, Ints, I
     return tables[0], tables[1], more[0], more[1], channel.latest_data, channel.busy
 
 
-def _compiled_sweep(stream: Stream, dram: Dram, clock_hz: int) -> tuple[Ints, Ints, Ints, Ints, int, int]:
-    from accelsim.sim.sweep import sweep
+def _compiled(stream: Stream, dram: Dram, clock_hz: int) -> tuple[Ints, Ints, Ints, Ints, int, int]:
+    """The sweep or the event loop, whichever the DRAM's arbitration needs."""
     from accelsim.timing.bound import machine_ratio
 
     num, den = machine_ratio(clock_hz, dram.bandwidth_bits_per_s)
     count = len(stream.work)
     times, waits = np.zeros((count, 3), np.int64), np.zeros((count, 2), np.int64)
     causes, spans = np.zeros((count, 2), np.int64), np.zeros((len(stream.moves), 2), np.int64)
-    latest, busy = sweep(
-        np.ascontiguousarray(stream.work), np.ascontiguousarray(stream.moves), num, den, dram.latency_cycles, times,
-        spans, waits, causes,
-    )  # fmt: skip
+    tables = np.ascontiguousarray(stream.work), np.ascontiguousarray(stream.moves)
+    if dram.arbitration == "program_order":
+        from accelsim.sim.sweep import sweep
+
+        latest, busy = sweep(*tables, num, den, dram.latency_cycles, times, spans, waits, causes)
+    else:
+        from accelsim.sim.events import loop
+
+        robin = dram.arbitration == "round_robin"
+        latest, busy = loop(*tables, num, den, dram.latency_cycles, robin, times, spans, waits, causes)
     return times, spans, waits, causes, int(latest), int(busy)
 
 
 def engine_for(stream: Stream, dram: Dram) -> Engine:
-    """The engine that `run` takes: `compiled`, or `python` for few items and for a DRAM by commands."""
+    """The engine that `run` takes: `compiled`, or `python` for few items and for a DRAM by commands; `events` where the
+    channel arbitrates."""
+    if dram.arbitration != "program_order":
+        return "events"
     simple = dram.timing is None and len(stream.work) + len(stream.moves) > FEW
     return "compiled" if simple else "python"
 
 
 def run(stream: Stream, dram: Dram, clock_hz: int, engine: Engine | None = None) -> Outcome:
-    """Times of every segment and transfer of a stream, by the semantic of `sim.semantics`."""
-    port = open_port(dram, clock_hz)
-    if (engine or engine_for(stream, dram)) == "compiled":
-        times, spans, waits, causes, latest, busy = _compiled_sweep(stream, dram, clock_hz)
+    """Times of every segment and transfer of a stream, by the semantic of `sim.semantics`.
+
+    Raises:
+        InputError: the engine named does not know the DRAM's arbitration.
+    """
+    chosen, port = engine or engine_for(stream, dram), open_port(dram, clock_hz)
+    if (chosen == "events") != (dram.arbitration != "program_order"):
+        expected = engine_for(stream, dram)
+        raise InputError(f"engine {chosen!r} does not know arbitration {dram.arbitration!r}; expected {expected!r}")
+    if chosen != "python":
+        times, spans, waits, causes, latest, busy = _compiled(stream, dram, clock_hz)
     else:
         times, spans, waits, causes, latest, busy = _python_sweep(stream, dram, port)
     end = int(times[-1, 2]) if len(times) else 0

@@ -1,6 +1,6 @@
 """The semantic of a layer's stream, on one page.
 
-Actors: one DRAM channel fed by one DMA queue, and the array. Time is in integer machine cycles.
+Actors: one DRAM channel fed by one DMA queue (or three: rule 9), and the array. Time is in integer machine cycles.
 
 1. The channel serves transfers in the order given (`stream.channel_order`), one at a time. Transfer x starts when the
    channel is free and segment `x.ready` has ended (-1: at once), or, if x may go `soon`, once the last stream of that
@@ -19,7 +19,7 @@ Actors: one DRAM channel fed by one DMA queue, and the array. Time is in integer
 4. The loader is free again at the end of the segment before, or, for a segment that loads `ahead` (stationary double
    buffering), at the last stream start of the segment before. The stream slot is free when the last stream before is
    over (its drain overlaps the next stream), or, for a segment that keeps `apart`, at the end of the segment before.
-5. A wait is charged to the transfer that completes last; ties go to the transfer first in channel order. Waits of the
+5. A wait is charged to the transfer that completes last; ties go to the one that was first on the channel. Waits of the
    load phase and of the stream are charged apart. What remains after the last segment is `final_drain`.
 6. Long transfers are cut into pieces (`build.cut`): a tile that stays for several segments comes, and a result goes,
    piece by piece, in turn with what the segments between need, and each piece has a whole segment to arrive in. The
@@ -28,6 +28,16 @@ Actors: one DRAM channel fed by one DMA queue, and the array. Time is in integer
    and needed-by segments that `sim.network` gives their first loads and last stores. Transfers of one readiness keep
    the order of their work items, and a load after a store of the same words finds them.
 8. The stream ends when all segments have ended and the last store's data are in DRAM.
+9. With `dram.arbitration` `first_come` or `round_robin` there are three queues, of Inputs, Outputs and Weights, in this
+   order. A queue holds the transfers of its operand in the order given and none passes another in it, so a load of
+   psums never passes their store. The first transfer of a queue that has not started is its head, from the start of
+   the one before it on (from cycle 0 for the first). A head is ready from the cycle on in which it is the head and
+   segment `ready` is over for it (rule 1), whichever is later. The channel, when it is free, takes one of the ready
+   heads: `first_come` the one that became ready first, ties in the order of the queues; `round_robin` that of the first
+   queue after the one it took from last, Inputs coming after Weights, and before all at first. It chooses when all else of
+   the cycle has happened: what becomes ready in a cycle takes part in the choice of that cycle, except the new head of
+   the queue chosen. A choice stands; transfers are not interrupted. All other rules are the same, but no network is
+   one stream (rule 7): a load of one operand may pass the store of the same words by another.
 
 Worked example. Latency 2, two loads of 5 cycles, both ready at -1, needed by segments 0 and 1 of 4 stream cycles:
 load 0 holds the channel 0-5, usable at 7; load 1 5-10, usable at 12. Segment 0 runs 7-11 after a wait of 7 cycles;
@@ -41,4 +51,17 @@ segment 1 waits 1 more cycle and runs 12-16.
 >>> outcome = run(stream, Dram("example", 1, 2, 0, 0), clock_hz=1)
 >>> outcome.starts, outcome.ends, outcome.stalls
 ((7, 12), (11, 16), (('dram_read_inputs', 8),))
+
+Rule 8 on two Inputs and two Weights of 5 cycles, all ready at the start. The second Inputs is head, and ready, from
+cycle 0 on, when the first starts, as early as the first Weights; so first come takes both Inputs first, round robin
+does not.
+
+>>> from dataclasses import replace
+>>> both = [Transfer("load", o, 5, -1, s) for s in (0, 1) for o in ("Inputs", "Weights")]
+>>> dram = Dram("example", 1, 2, 0, 0, arbitration="first_come")
+>>> for rule in ("first_come", "round_robin"):
+...     found = run(stream_of((Segment(0, 0, 4, 0),) * 2, both), replace(dram, arbitration=rule), clock_hz=1)
+...     rule, found.spans[:, 0].tolist(), found.starts
+('first_come', [0, 10, 5, 15], (17, 22))
+('round_robin', [0, 5, 10, 15], (12, 22))
 """

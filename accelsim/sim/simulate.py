@@ -15,7 +15,7 @@ from accelsim.sim.build import Simulated, Visits
 from accelsim.sim.drafts import Drafts
 from accelsim.sim.stream import Breakdown, Outcome, Stream, Summary
 
-Engine = Literal["periods", "compiled", "python"]
+Engine = Literal["periods", "compiled", "python", "events"]
 FEW = 256  # passes that are simulated one by one in any case
 GAIN = 3  # a nest pays if its passes are so many times those it picks
 
@@ -102,16 +102,17 @@ def simulate(
 
     Raises:
         BudgetExceeded: more events or memory than `drafts` allow.
-        InputError: `periods` is asked for where it does not apply.
+        InputError: an engine is asked for where it does not apply.
     """
     known = Drafts() if drafts is None else drafts
     if engine == "periods" or (engine is None and mapping.passes > FEW):
         most = mapping.passes if engine else mapping.passes // GAIN
         found = known.nest(mapping, arch, post_ops, most)
         if found is not None:
-            from accelsim.sim import periods
+            from accelsim.sim import periods, queues
 
-            outcome, _ = periods.run(found, arch.dram, arch.clock_hz, known.limits)
+            nested = periods.run if arch.dram.arbitration == "program_order" else queues.run
+            outcome, _ = nested(found, arch.dram, arch.clock_hz, known.limits)
             return Simulation(
                 mapping, arch, post_ops, zeros, outcome, "periods", found.segments, found.passes, found.carried,
                 found.breakdown, known,
@@ -119,7 +120,7 @@ def simulate(
         if engine is not None:
             raise InputError("engine 'periods' needs loops that split every dim evenly and a simple, uncoded DRAM")
     built = known.stream(mapping, arch, post_ops, zeros)
-    ran = listed(built.stream, arch, engine if engine == "python" or engine == "compiled" else None)
+    ran = listed(built.stream, arch, engine)
     made = Simulation(
         mapping, arch, post_ops, zeros, ran.outcome, ran.engine, ran.segments, built.passes, built.carried,
         ran.breakdown, known,

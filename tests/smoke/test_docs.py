@@ -100,19 +100,23 @@ def test_the_reference_is_what_the_code_says(
 
 
 def test_every_key_of_a_report_is_documented(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """And the other way round: every documented key occurs."""
     monkeypatch.chdir(tmp_path)
+    machine = (root / "arch_configs" / "edge_os_32x32.yaml").read_text(encoding="utf-8")
+    queues = machine.replace("\ndram:\n", "\ndram:\n  arbitration: round_robin\n")
+    Path("queues.yaml").write_text(queues, encoding="utf-8")
     used: set[str] = set()
     for arch, model, more in (
         ("eyeriss", "mlp", " --what-if"),
         ("edge_os_32x32_lpddr4", "mlp", ""),
         ("shidiannao", "resnet20", ""),
         ("tpu_v4i", "mlp", " --objective energy"),
+        ("queues.yaml", "mlp", " --max-events 100000"),
     ):
-        printed(f"accelsim run --arch {arch} --model {model} --out {arch}{more}", monkeypatch, capsys)
-        for path in set(paths_of(json.loads(Path(arch, "report.json").read_text()))):
+        printed(f"accelsim run --arch {arch} --model {model} --out of_{arch}{more}", monkeypatch, capsys)
+        for path in set(paths_of(json.loads(Path(f"of_{arch}", "report.json").read_text()))):
             key = meaning(path)
             assert key is not None, ".".join(path)
             used.add(key)

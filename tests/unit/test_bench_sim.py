@@ -20,6 +20,11 @@ def test_engines_of_a_row_agree() -> None:
     rows = [sim.tile_steps(7, engine) for engine in ("compiled", "python", None)]
     assert len({(row.tiles, row.makespan) for row in rows}) == 1
     assert [row.engine for row in rows] == ["compiled", "python", "simpy"]
+    queued = [sim.tile_steps(7, engine, "round_robin") for engine in ("events", None)]
+    assert len({(row.tiles, row.makespan) for row in queued}) == 1
+    assert [row.engine for row in queued] == ["events", "simpy, arbitrated"]
+    arbitrated = sim.tile_classes(7, "round_robin")
+    assert (arbitrated.makespan, arbitrated.engine) == (queued[0].makespan, "periods, arbitrated")
     classes = sim.tile_classes(7)
     assert (classes.tiles, classes.makespan, classes.engine) == (49, rows[0].makespan, "periods")
     assert rows[0].tiles == 49 and all(row.cpu_s > 0 for row in rows)
