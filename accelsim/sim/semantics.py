@@ -33,11 +33,11 @@ Actors: one DRAM channel fed by one DMA queue (or three: rule 9), and the array.
    psums never passes their store. The first transfer of a queue that has not started is its head, from the start of
    the one before it on (from cycle 0 for the first). A head is ready from the cycle on in which it is the head and
    segment `ready` is over for it (rule 1), whichever is later. The channel, when it is free, takes one of the ready
-   heads: `first_come` the one that became ready first, ties in the order of the queues; `round_robin` that of the first
-   queue after the one it took from last, Inputs coming after Weights, and before all at first. It chooses when all else of
-   the cycle has happened: what becomes ready in a cycle takes part in the choice of that cycle, except the new head of
-   the queue chosen. A choice stands; transfers are not interrupted. All other rules are the same, but no network is
-   one stream (rule 7): a load of one operand may pass the store of the same words by another.
+   heads: `first_come` the one that became ready first, ties in the order of the queues; `round_robin` that of the
+   first queue after the one it took from last, Inputs coming after Weights, and before all at first. It chooses when
+   all else of the cycle has happened: what becomes ready in a cycle takes part in the choice of that cycle, except the
+   new head of the queue chosen. A choice stands; transfers are not interrupted. All other rules are the same, but no
+   network is one stream (rule 7): a load of one operand may pass the store of the same words by another.
 
 Worked example. Latency 2, two loads of 5 cycles, both ready at -1, needed by segments 0 and 1 of 4 stream cycles:
 load 0 holds the channel 0-5, usable at 7; load 1 5-10, usable at 12. Segment 0 runs 7-11 after a wait of 7 cycles;
