@@ -126,7 +126,7 @@ def show_arch(name: Annotated[str, typer.Argument(help="Machine.")], json: Json 
     as_json = wants_json(json)
     machine, found = load_arch(name)
     if as_json:
-        print_json({"file": found.shown, **asdict(machine)})
+        print_json({"file": found.shown, **asdict(machine), "bypassed": sorted(machine.bypassed)})
     else:
         say(found.text)
 

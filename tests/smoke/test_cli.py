@@ -288,7 +288,7 @@ def test_export_needs_an_onnx_name(tmp_path: Path) -> None:
         ),
         (
             ["--max-events", "3", "--schedule", "layerwise"],
-            "error: layer fc1 (linear, output (1, 300)): 20 array passes would be simulated one by one, above the "
+            "error: layer fc1 (linear, output (1, 300)): 10 array passes would be simulated one by one, above the "
             "event budget of 3 (--max-events); loops that split every dim evenly",
         ),
         (["--max-memory", "4 kB"], "above the memory budget of 4,000 (--max-memory)"),
