@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from accelsim.arch import Accelerator
 from accelsim.arch.choices import forms
-from accelsim.errors import CheckFailed, InputError, MappingError, nearest
+from accelsim.errors import CheckFailed, CutShort, InputError, MappingError, nearest
 from accelsim.formats.mapping_yaml import constraint_of, part_name
 from accelsim.graph import LayerGraph, optimise
 from accelsim.mapper.exact.search import Candidate, Front, Request
@@ -184,6 +184,8 @@ def front_of(task: Task, arch: Accelerator, imperfect: bool = False, most: int =
     for form in task.forms(arch):
         try:
             fronts.append(Search(replace(request, arch=form), front=True).front())
+        except CutShort:
+            raise
         except MappingError as error:
             wrong.append(error)
     if not fronts:

@@ -20,6 +20,10 @@ class MappingError(InputError):
     """A mapping is illegal, or no legal mapping of a layer exists on a machine."""
 
 
+class CutShort(MappingError):
+    """A search ended before it found anything: what it has not seen may fit, and may be better."""
+
+
 class BudgetExceeded(MappingError):
     """Simulating would take more events or memory than the budget allows."""
 

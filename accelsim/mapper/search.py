@@ -17,7 +17,7 @@ from typing import Protocol
 from accelsim.arch import Accelerator
 from accelsim.arch.choices import forms
 from accelsim.arch.encoding import DENSE, Zeros
-from accelsim.errors import BudgetExceeded, MappingError
+from accelsim.errors import BudgetExceeded, CutShort, MappingError
 from accelsim.mapper.evaluate import Mapped, evaluate
 from accelsim.mapper.exact.search import NO_LIMIT, Candidate, Found, Request
 from accelsim.mapper.objective import OBJECTIVES, Objective, objective_cost
@@ -134,15 +134,17 @@ def _best_of(requests: list[Request], drafts: Drafts, library: Library | None) -
 
     Raises:
         MappingError: none fits; the message is about the form in which nothing passes by, if that is allowed.
-        BudgetExceeded: as `map_problem`, in the same way.
+        CutShort, BudgetExceeded: a search found nothing within its limits, or nothing that may be simulated.
     """
     allowed = [r for r in requests if r.limit.bypass in (None, r.arch.bypassed)]
     found: list[Mapped] = []
-    wrong: list[MappingError | BudgetExceeded] = []
+    wrong: list[MappingError] = []
     for request in allowed:
         try:
             found.append(_known(request, drafts, library))
-        except (MappingError, BudgetExceeded) as error:
+        except (CutShort, BudgetExceeded):
+            raise  # nothing is known of what it left out, so nothing of all together
+        except MappingError as error:
             wrong.append(error)
     if not found:
         raise wrong[0] if wrong else MappingError("no operand may pass by a memory as the constraint asks")

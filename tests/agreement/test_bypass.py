@@ -13,7 +13,7 @@ from accelsim import atlas
 from accelsim.arch import Accelerator, Hold, MemoryLevel
 from accelsim.arch.choices import forms
 from accelsim.certify.proof import check
-from accelsim.errors import MappingError
+from accelsim.errors import CutShort, MappingError
 from accelsim.formats.mapping_cache import MappingCache
 from accelsim.formats.mapping_yaml import parse_constraints, parse_mapping, write_mapping
 from accelsim.formats.nest_text import parse_nest
@@ -194,3 +194,9 @@ def test_work_is_evaluated_in_the_form_of_its_mapping() -> None:
     problem, arch = gemm_problem(rows=9, cols=8, reduction=12), deep(2000)
     mapped = map_problem(problem, arch, "energy")
     assert evaluate(mapped.mapping, arch, 0).counts == mapped.counts
+
+
+def test_a_form_that_is_cut_short_is_not_left_out_of_a_proof() -> None:
+    """With so few evaluations nothing is found; that is an error, not a proof over the other forms."""
+    with pytest.raises(CutShort, match="no mapping found within 2 evaluations"):
+        map_problem(gemm_problem(rows=24, cols=20, reduction=30), deep(1500), "energy", max_evaluations=2)

@@ -10,7 +10,7 @@ from functools import partial
 
 import numpy as np
 
-from accelsim.errors import MappingError
+from accelsim.errors import CutShort, MappingError
 from accelsim.mapper.exact.context import Task, mapping_of, smallest_mapping, task_of
 from accelsim.mapper.exact.cores import core_bounds, search_cores
 from accelsim.mapper.exact.model import model_of
@@ -63,7 +63,7 @@ class Search:
         """
         done, r, goal = self._descend(), self.task.record, self.request.objective
         if r["kept_count"] == 0:
-            raise MappingError(self._nothing())
+            raise self._nothing()
         energy, cycles = int(r["best_pair"][0]), int(r["best_pair"][1])
         cost = objective_cost(goal, energy, cycles)
         bound = cost
@@ -74,10 +74,10 @@ class Search:
         _ = best[0].mapping  # is it what the constraint asks for?
         return Found(best, energy, cycles, cost, bound, self.order.size, int(r["nodes"]), int(r["evaluated"]))
 
-    def _nothing(self) -> str:
+    def _nothing(self) -> MappingError:
         if self.task.record["stopped"]:
-            return f"no mapping found within {self.request.max_evaluations} evaluations"
-        return self._misfit()
+            return CutShort(f"no mapping found within {self.request.max_evaluations} evaluations")
+        return MappingError(self._misfit())
 
     def incumbent(self) -> Candidate:
         """The mapping whose bound objective is least, after `run`.
@@ -100,7 +100,7 @@ class Search:
         if r["stopped"] == 2:
             raise MappingError(f"more than {FRONT} mappings on the Pareto front")
         if r["front_count"] == 0:
-            raise MappingError(self._nothing())
+            raise self._nothing()
         points = []
         for i in range(int(r["front_count"])):
             energy, cycles, core = (int(v) for v in r["front"][i])
