@@ -9,7 +9,7 @@ from accelsim.dram import DramUse
 from accelsim.errors import CheckFailed
 from accelsim.mapper.search import Mapped
 from accelsim.mapping import LinkCount
-from accelsim.report import LayerResult, Totals, totals_of
+from accelsim.report import LayerResult, Totals, add_up, totals_of
 from accelsim.sim.stream import Summary
 from accelsim.timing.scalesim import ScaleRun
 from accelsim.traffic import stored_words
@@ -139,17 +139,30 @@ def check_ports(name: str, mapped: Mapped, arch: Accelerator, cycles: int) -> No
         )
 
 
+def check_side_by_side(layers: Sequence[LayerResult]) -> None:
+    """Ports, vector lanes and the array are busy at most all the time while two layers run side by side."""
+    before: LayerResult | None = None
+    for layer in layers:
+        if layer.cycles and before is not None and layer.start_cycle < before.end_cycle:
+            cycles = max(layer.end_cycle, before.end_cycle) - min(layer.start_cycle, before.start_cycle)
+            busy = add_up(found.anatomy.busy_cycles for found in (before, layer))
+            for resource, used in busy.items():
+                fits = used <= cycles or resource == "DRAM channel"
+                _law(fits, layer.name, f"{resource} serves both layers side by side", f"{used} > {cycles}")
+        before = layer if layer.cycles else before
+
+
 def check_totals(layers: tuple[LayerResult, ...], totals: Totals, clock_hz: int, pes: int) -> None:
-    """Totals are the sums of the parts, exactly, and layers do not overlap."""
+    """Totals are the sums of the parts, exactly, and a layer overlaps its neighbour at most."""
     again = totals_of(layers, sum(layer.params for layer in layers), clock_hz, pes)
     _law(again == totals, "totals", "totals == sum of the layers", f"{again} != {totals}")
-    end = 0
+    end, last = 0, 0  # of all layers but the last one, and of all
     for layer in layers:
-        _law(layer.start_cycle >= end, layer.name, "layers run one after another", f"{layer.start_cycle} < {end}")
-        _law(
-            layer.end_cycle - layer.start_cycle == layer.cycles, layer.name, "cycles == end - start", str(layer.cycles)
-        )
-        end = layer.end_cycle
+        start = layer.start_cycle
+        _law(start >= end, layer.name, "at most two layers run at a time", f"{start} < {end}")
+        _law(layer.end_cycle - start == layer.cycles, layer.name, "cycles == end - start", str(layer.cycles))
+        if layer.cycles:
+            end, last = last, max(last, layer.end_cycle)
 
 
 def check_scalesim(name: str, run: ScaleRun, pes: int) -> None:

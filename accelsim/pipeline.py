@@ -18,6 +18,7 @@ from accelsim.checks import (
     check_dram,
     check_ports,
     check_scalesim,
+    check_side_by_side,
     check_time,
     check_totals,
 )
@@ -38,11 +39,11 @@ from accelsim.energy import (
 from accelsim.energy.area import area, area_dict
 from accelsim.energy.figures import Range, model_dict, ranges
 from accelsim.graph import LayerGraph, optimise, own_params
-from accelsim.layers import Gather
 from accelsim.mapper.objective import Objective, objective_cost
 from accelsim.mapping.legality import active_pes
 from accelsim.mapping.points import vector_memory
 from accelsim.mapping.text import nest_text
+from accelsim.notes import note_of
 from accelsim.plan import Cache, KeptCache, Options, Part, Plan, Progress, plan_network
 from accelsim.problem import Problem
 from accelsim.record import anatomy_of
@@ -73,35 +74,13 @@ def _traffic(part: Part, arch: Accelerator) -> tuple[LevelTraffic, int, int]:
     return table, 0, part.item.macs
 
 
-def _stalls(part: Part, time: PartTime) -> tuple[int, dict[str, int]]:
+def _stalls(time: PartTime) -> tuple[int, dict[str, int]]:
     """(compute cycles, other cycles by cause): together the cycles of a work item."""
-    waits = dict(time.stalls)
+    waits, parts = dict(time.stalls), time.breakdown
     own = time.cycles - sum(waits.values())
-    parts = part.ran.breakdown
     edges = own - parts.compute - parts.port
     causes = {"onchip_port": parts.port, "array_fill_drain": edges, **waits}
     return parts.compute, {cause: cycles for cause, cycles in causes.items() if cycles}
-
-
-def _why_array(part: Part, arch: Accelerator) -> list[str]:
-    """What is spread over the array, and why not more."""
-    assert part.mapped is not None
-    mapping = part.mapped.mapping
-    rows, cols = mapping.occupied()
-    spread = ", ".join(f"{s.dim} {s.trips} {s.kind}" for s in mapping.spatial if s.trips > 1) or "nothing"
-    found = [f"{spread} spread over {rows} x {cols}: {active_pes(mapping)} of {arch.array.pes} PEs active"]
-    if arch.array.kind != "row_stationary" and mapping.problem.bound["G"] > 1:
-        diagonal = any(s.kind == "diagonal" for s in mapping.spatial)
-        place = "groups lie on the diagonal" if diagonal else "one group at a time fills its rows and columns"
-        found.append(f"{place}, since operands forwarded along a wire cannot differ between groups")
-    return found
-
-
-def _gathered(item: Gather) -> str:
-    """How many words a gather reads on chip, and how that is known."""
-    if item.least_reads == item.most_reads:
-        return f"samples read {item.most_reads:,} words on chip"
-    return f"data-dependent reads: {item.least_reads:,} to {item.most_reads:,} words on chip, the most is charged"
 
 
 def dram_use(plan: Plan) -> DramUse | None:
@@ -110,56 +89,18 @@ def dram_use(plan: Plan) -> DramUse | None:
     return sum(found, DramUse()) if found else None
 
 
-def _placed(plan: Plan) -> list[str]:
-    """Which tensors of the layer are on chip before or after it."""
-    found = []
-    if any(plan.here):
-        some = "inputs are" if all(plan.here) else f"{sum(plan.here)} of {len(plan.here)} inputs are"
-        found.append(f"{some} still on chip")
-    if plan.stays:
-        found.append("results stay on chip")
-    return found
-
-
-def _note(plan: Plan, arch: Accelerator, stalls: dict[str, int], compute: int, issued: int) -> str:
-    """Why the layer costs what it costs, in one line."""
-    if not plan.parts:
-        return "a view: the same words in the same order, nothing moves"
-    parts = []
-    if plan.kept:
-        parts.append(
-            "weights are loaded here and stay on chip" if plan.kept == "loaded" else "weights are still on chip"
-        )
-    parts += _placed(plan)
-    if len(plan.parts) > 1:
-        parts.append(f"{len(plan.parts)} work items one after another")
-    largest = max((p for p in plan.parts if p.on_array), key=lambda p: p.outcome.makespan, default=None)
-    if largest is not None:
-        parts += _why_array(largest, arch)
-    if largest is not None and issued != plan.node.macs:
-        parts.append(f"{issued:,} MACs issued for {plan.node.macs:,}: borders or inserted zeros differ")
-    for part in plan.parts:
-        if isinstance(part.item, Gather):
-            parts.append(_gathered(part.item))
-    total = compute + sum(stalls.values())
-    if total:
-        worst, cycles = max([("compute", compute), *stalls.items()], key=lambda pair: pair[1])
-        parts.append(f"{100 * cycles / total:.0f} % of the cycles: {worst.replace('_', ' ')}")
-    return "; ".join(parts)
-
-
 def _result(plan: Plan, arch: Accelerator, slot: Slot, params: int, bounds: dict[str, Range]) -> LayerResult:
     node = plan.node
     start, end, cycles = slot.start, slot.end, slot.end - slot.start
     found = [_traffic(part, arch) for part in plan.parts]
-    waits = [_stalls(part, time) for part, time in zip(plan.parts, slot.times, strict=True)]
+    waits = [_stalls(time) for time in slot.times]
     table = merge(t for t, _, _ in found)
     macs, ops = sum(m for _, m, _ in found), sum(o for _, _, o in found)
     compute, stalls = sum(c for c, _ in waits), add_up(s for _, s in waits)
     use = dram_use(plan)
     live = sum(live_macs(arch, m, p.zeros) for (_, m, _), p in zip(found, plan.parts, strict=True))
     spent = energy_parts_fj(table, arch, live, ops) if plan.parts else {}
-    whole = leakage_fj(arch, cycles) if plan.parts else {}
+    whole = leakage_fj(arch, slot.fresh) if plan.parts else {}
     if use is not None and arch.dram.timing is not None and arch.dram.timing.command_energy:
         whole.update(command_energy_fj(arch.dram.timing, use))
     spent.update({component: {NO_OPERAND: value} for component, value in whole.items()})
@@ -186,7 +127,7 @@ def _result(plan: Plan, arch: Accelerator, slot: Slot, params: int, bounds: dict
         mapping="\n\n".join(nest_text(m.mapping, m.arch) for m in mapped) or None,
         output_shape=node.shape,
         folded=node.folded,
-        note=_note(plan, arch, stalls, compute, macs),
+        note=note_of(plan, arch, stalls, compute, macs, slot.beside),
         dram=None if use is None else use.as_dict(),
         energy_ranges={name: bounds[name] for name in energy if name in bounds},
         energy_parts_fj=spent,
@@ -205,6 +146,7 @@ def _check(plans: tuple[Plan, ...], results: tuple[LayerResult, ...], arch: Acce
                 check_ports(layer.name, part.mapped, arch, part.outcome.makespan)
         if plan.parts:
             check_time(layer.name, layer, [part.outcome for part in plan.parts], arch, times.outcome is None)
+    check_side_by_side(results)
     if times.outcome is not None:
         check_channel(results, times.outcome.summary, arch)
 
@@ -288,15 +230,17 @@ def _best(
 def least_cost(layerwise: Run, arch: Accelerator, objective: Objective) -> int:
     """What the plans of a layerwise run cost at least if their layers overlap.
 
-    Work follows on work, all but its stationary loads where these may come ahead, and shares the DRAM channel; neither
-    takes less in sum. Besides leakage, energy is the same.
+    On either unit work follows on work, all but stationary loads where these may come ahead, and all of it shares the
+    DRAM channel; none of these takes less in sum. Besides leakage, energy is the same.
     """
     parts = [part for plan in layerwise.plans for part in plan.parts]
-    if arch.array.loads_ahead:
-        own = sum(part.ran.breakdown.compute + part.ran.breakdown.port for part in parts)
-    else:
-        own = sum(part.outcome.makespan - sum(waits for _, waits in part.outcome.stalls) for part in parts)
-    cycles = max(own, sum(part.outcome.channel_busy for part in parts))
+    own = [0, 0]
+    for part in parts:
+        spent = part.ran.breakdown.compute + part.ran.breakdown.port
+        if part.on_array and not arch.array.loads_ahead:
+            spent = part.outcome.makespan - sum(waits for _, waits in part.outcome.stalls)
+        own[part.on_array] += spent
+    cycles = max(*own, sum(part.outcome.channel_busy for part in parts))
     leaked = sum(sum(leakage_fj(arch, layer.cycles).values()) for layer in layerwise.results)
     return objective_cost(objective, layerwise.totals.total_energy_fj - leaked, cycles)
 
@@ -318,6 +262,7 @@ def _schedule(run: Run, layerwise: Run, arch: Accelerator, options: Options) -> 
         "name": options.schedule,
         "tensors_on_chip": [plan.node.name for plan in run.plans if plan.stays and plan.parts],
         "overlap": network is not None,
+        "side_by_side": [p.node.name for p, slot in zip(run.plans, run.times.slots, strict=True) if slot.beside],
         **engine,
         **engines,
         "layerwise": {key: before[key] for key in ("cycles", "energy_pj", "dram_read_bits", "dram_write_bits")},

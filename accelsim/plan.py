@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from math import prod
 from typing import Any
@@ -118,6 +118,7 @@ class Plan:
         arch: the machine as the layer sees it: less capacity while weights of other layers stay on chip.
         kept: what its own weights do: `` (nothing), `loaded` (brought in and kept) or `resident` (still there).
         here: which of its inputs are on chip already. stays: whether its results stay there.
+        beside: bits of every memory that are left to it and the layer before while both run.
     """
 
     node: Node
@@ -126,6 +127,7 @@ class Plan:
     kept: str = ""
     here: tuple[bool, ...] = ()
     stays: bool = False
+    beside: tuple[int, ...] = ()
 
     @property
     def makespan(self) -> int:
@@ -208,6 +210,7 @@ class _Seat:
     kept: str = ""
     here: tuple[bool, ...] = ()
     stays: bool = False
+    beside: tuple[int, ...] = ()
 
     def resident(self, item: Problem) -> frozenset[str]:
         """Operands of a problem that cross no DRAM link."""
@@ -237,9 +240,22 @@ def _mapped_part(item: WorkItem, mapped: Mapped, extra: int, zeros: Zeros) -> Pa
     return Part(item, mapped.simulated, mapped, extra, zeros=zeros)
 
 
-def _vector_part(item: WorkItem, job: VectorJob, arch: Accelerator, drafts: Drafts | None) -> Part:
-    stream = vector_stream(job, arch, None if drafts is None else drafts.limits)
+def _vector_part(item: WorkItem, job: VectorJob, arch: Accelerator, drafts: Drafts | None, least: int = 1) -> Part:
+    stream = vector_stream(job, arch, None if drafts is None else drafts.limits, least)
     return Part(item, listed(stream, arch), job=job)
+
+
+def part_again(part: Part, arch: Accelerator, drafts: Drafts | None = None, least: int = 1) -> Part:
+    """A work item on another machine that it fits, mapped as before; vector work in `least` chunks if rows allow.
+
+    Raises:
+        BudgetExceeded: the other machine takes more than the limits of `drafts`.
+    """
+    if part.mapped is not None:
+        mapped = evaluate(part.mapped.mapping, arch, part.post_ops, drafts, part.zeros)
+        return _mapped_part(part.item, mapped, part.post_ops, part.zeros)
+    assert part.job is not None
+    return _vector_part(part.item, part.job, arch, drafts, least)
 
 
 def simulated_again(plan: Plan, arch: Accelerator, drafts: Drafts | None = None) -> Plan:
@@ -248,15 +264,7 @@ def simulated_again(plan: Plan, arch: Accelerator, drafts: Drafts | None = None)
     Raises:
         BudgetExceeded: the other machine takes more than the limits of `drafts`.
     """
-    parts: list[Part] = []
-    for part in plan.parts:
-        if part.mapped is not None:
-            mapped = evaluate(part.mapped.mapping, arch, part.post_ops, drafts, part.zeros)
-            parts.append(_mapped_part(part.item, mapped, part.post_ops, part.zeros))
-        else:
-            assert part.job is not None
-            parts.append(_vector_part(part.item, part.job, arch, drafts))
-    return replace(plan, arch=arch, parts=tuple(parts))
+    return replace(plan, arch=arch, parts=tuple(part_again(part, arch, drafts) for part in plan.parts))
 
 
 def _plan_layer(node: Node, seat: _Seat, options: Options, cache: Cache, reads: int | None) -> Plan:
@@ -268,7 +276,7 @@ def _plan_layer(node: Node, seat: _Seat, options: Options, cache: Cache, reads: 
     arch = seat.arch
     try:
         parts = tuple(_plan_part(node, item, seat, options, cache) for item in lower(node, arch, reads))
-        return Plan(node, parts, arch, seat.kept, seat.here, seat.stays)
+        return Plan(node, parts, arch, seat.kept, seat.here, seat.stays, seat.beside)
     except BudgetExceeded as error:
         raise BudgetExceeded(f"layer {node.name} ({node.op}, output {node.shape}): {error}") from None
     except MappingError as error:
@@ -304,7 +312,7 @@ def plan_network(
         number = len(plans)
         node = graph.layers[number]
         try:
-            seat = _seat(node, number, arch, chosen)
+            seat = _seat(node, number, arch, chosen, plans)
             plans.append(_plan_layer(node, seat, options, shared, measured_reads(node, graph)))
         except BudgetExceeded:
             raise
@@ -312,7 +320,7 @@ def plan_network(
             fewer = chosen.without_largest(number)
             if fewer is None:
                 raise
-            changed = [n for n, plan in enumerate(plans) if _seat(plan.node, n, arch, fewer) != _seat_of(plan)]
+            changed = [n for n, plan in enumerate(plans) if _seat(plan.node, n, arch, fewer, plans) != _seat_of(plan)]
             chosen, plans = fewer, plans[: min(changed, default=number)]
             continue
         if progress is not None and number == done:
@@ -321,15 +329,19 @@ def plan_network(
     return tuple(plans)
 
 
-def _seat(node: Node, number: int, arch: Accelerator, chosen: Residency) -> _Seat:
+def _seat(node: Node, number: int, arch: Accelerator, chosen: Residency, plans: Sequence[Plan]) -> _Seat:
+    """How layer `number` finds the chip, given the plans of those before it."""
     mine = chosen.weights.get(node.weight_key) if node.params else None
     kept = "" if mine is None else "loaded" if mine.first == number else "resident"
-    seen = narrowed(arch, number, chosen, node.weight_key if kept == "loaded" else "")
-    return _Seat(seen, kept, tuple(chosen.stays(source) for source in node.inputs), chosen.stays(node.name))
+    loads = node.weight_key if kept == "loaded" else ""
+    before = next((n for n in range(number - 1, -1, -1) if plans[n].parts), number)
+    seen, both = narrowed(arch, number, chosen, loads), narrowed(arch, number, chosen, loads, before)
+    here = tuple(chosen.stays(source) for source in node.inputs)
+    return _Seat(seen, kept, here, chosen.stays(node.name), tuple(m.capacity_bits for m in both.memories))
 
 
 def _seat_of(plan: Plan) -> _Seat:
-    return _Seat(plan.arch, plan.kept, plan.here, plan.stays)
+    return _Seat(plan.arch, plan.kept, plan.here, plan.stays, plan.beside)
 
 
 def _check_zeros(graph: LayerGraph, options: Options) -> None:

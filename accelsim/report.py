@@ -29,7 +29,7 @@ class LayerResult:
         active_pes: PEs with work in a full pass, 0 off the array.
         vector_ops: lane operations, fused ones included.
         traffic: bits by level and operand.
-        energy_fj: energy by component, leakage over the layer's cycles included.
+        energy_fj: energy by component; leakage over its cycles after the end of all layers before it.
         mapping: the loop nest as text, None off the array. note: why it costs what it costs.
         problem_key: equal for layers that were mapped together.
         dram: row hits, misses and conflicts, activations, bursts, refreshes, share of peak; None without commands.
@@ -153,7 +153,7 @@ def add_up(parts: Iterable[dict[str, int]]) -> dict[str, int]:
 
 @dataclass(frozen=True)
 class Totals:
-    """Sums over the layers; cycles are the makespan."""
+    """Sums over the layers; cycles are the makespan (less than their sum where layers run side by side)."""
 
     macs: int
     issued_macs: int
@@ -200,7 +200,7 @@ class Totals:
 
 
 def totals_of(layers: Iterable[LayerResult], params: int, clock_hz: int, pes: int) -> Totals:
-    """Totals of layers that ran one after another; `params` counts shared weights once."""
+    """Totals of layers in order of time; `params` counts shared weights once."""
     rows = list(layers)
     cycles = max(1, max((r.end_cycle for r in rows), default=1))
     issued = sum(r.issued_macs for r in rows)

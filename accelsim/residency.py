@@ -181,12 +181,15 @@ def residency(graph: LayerGraph, arch: Accelerator, weights: bool = True, activa
     return Residency(kept, tensors, roots)
 
 
-def _alive(spans: Iterable[tuple[str, Span]], number: int, own: str) -> int:
-    return sum(s.bits for key, s in spans if key != own and s.first <= number <= s.last)
+def _alive(spans: Iterable[tuple[str, Span]], since: int, number: int, own: str) -> int:
+    return sum(s.bits for key, s in spans if key != own and s.first <= number and since <= s.last)
 
 
-def narrowed(arch: Accelerator, number: int, chosen: Residency, loads: str = "") -> Accelerator:
-    """The machine as layer `number` sees it: without the room of the regions.
+def narrowed(
+    arch: Accelerator, number: int, chosen: Residency, loads: str = "", since: int | None = None
+) -> Accelerator:
+    """The machine as layer `number` sees it: without the room of the regions, those of the layers from `since` on
+    included.
 
     A layer that `loads` weights (by key) which stay needs one buffer for them, since their tile never changes; that
     buffer becomes their region.
@@ -194,7 +197,8 @@ def narrowed(arch: Accelerator, number: int, chosen: Residency, loads: str = "")
     taken: dict[str, int] = defaultdict(int)
     for memory, spans in ((home(arch), chosen.weights), (activation_home(arch), chosen.tensors)):
         if memory is not None:
-            taken[memory.name] += _alive(spans.items(), number, loads if spans is chosen.weights else "")
+            own, first = loads if spans is chosen.weights else "", number if since is None else since
+            taken[memory.name] += _alive(spans.items(), first, number, own)
     keeper = home(arch)
     memories = []
     for memory in arch.memories:

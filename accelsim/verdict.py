@@ -12,6 +12,7 @@ CAUSES = {
     "onchip_port": "spent at on-chip ports and buses",
     "array_fill_drain": "spent filling and draining the array (weight loading, skew, results shifting out)",
     "final_drain": "spent waiting for the last results to reach DRAM",
+    "other_unit": "spent waiting for what the array or the vector unit, whichever is the other one, still makes",
 }
 CLASSES = ("compute", "DRAM bandwidth", "on-chip ports", "fill and drain", "waiting", "nothing")
 

@@ -112,8 +112,8 @@ def what_if(run: Run, arch: Accelerator) -> WhatIf:
     def gains() -> Iterator[Gain]:
         for name, change in resources(arch).items():
             plans = tuple(simulated_again(plan, change(plan.arch), drafts) for plan in run.plans)
-            slots = timetable(plans, change(arch), run.schedule, drafts.limits).slots
-            yield Gain(name, slots[-1].end, tuple(slot.end - slot.start for slot in slots))
+            table = timetable(plans, change(arch), run.schedule, drafts.limits)
+            yield Gain(name, table.end, tuple(slot.end - slot.start for slot in table.slots))
 
     before = tuple(slot.end - slot.start for slot in run.times.slots)
     return WhatIf(tuple(plan.node.name for plan in run.plans), before, tuple(gains()))

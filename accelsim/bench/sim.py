@@ -106,7 +106,7 @@ def network(model: str, name: str) -> SimRow:
         segments = sum(part.ran.segments for plan in again for part in plan.parts)
         engine = "compiled" if table.network is not None else "layer by layer"
         engine += f", {sum(part.ran.engine == 'periods' for plan in again for part in plan.parts)} items by periods"
-        return SimRow(f"{model} on {name}", engine, segments, table.slots[-1].end, 0)
+        return SimRow(f"{model} on {name}", engine, segments, table.end, 0)
 
     return _spent(work)
 
@@ -124,7 +124,7 @@ def array_work(model: str) -> SimRow:
         segments = sum(part.ran.segments for plan in plans for part in plan.parts)
         bits = sum(b for p in plans for part in p.parts for _, b in (*part.outcome.read_bits, *part.outcome.write_bits))
         note = "; ".join(filter(None, (f"{-(-bits // 64):,} DRAM words of 64 bit, search included", ZIGZAG[model])))
-        return SimRow(f"{model}, array work alone on tpu_like", "compiled", segments, table.slots[-1].end, 0, note)
+        return SimRow(f"{model}, array work alone on tpu_like", "compiled", segments, table.end, 0, note)
 
     return _spent(work)
 

@@ -1,8 +1,9 @@
 """A run as a trace for Perfetto or chrome://tracing (Trace Event Format, JSON object form).
 
-One track per actor: layers, stationary loads, array, vector unit, drains, waits by cause, and the DRAM channel; slices
-on a track never overlap. A flow arrow leads from a transfer to the segment that waits for it. Counters show the bits in
-use in every memory and the bits per cycle on the DRAM channel. One microsecond of the viewer is one cycle.
+One track per actor: layers (those that run side by side with the one before on a track of their own), stationary
+loads, array, vector unit, drains, waits of either unit by cause, and the DRAM channel; slices on a track never overlap.
+A flow arrow leads from a transfer to the segment that waits for it. Counters show the bits in use in every memory and
+the bits per cycle on the DRAM channel. One microsecond of the viewer is one cycle.
 
 Every layer shows its first and last segments and transfers one by one; where they are more than its share of `most`,
 those between are merged into one slice per track that says how many they are and how many cycles they are busy. A layer
@@ -18,10 +19,13 @@ from typing import Any
 
 import numpy as np
 
-from accelsim.sim.stream import BITS, CAUSES, KIND, KINDS, NEEDED, OPERAND, OPERANDS, Ints
+from accelsim.sim.stream import BITS, CAUSES, KIND, KINDS, NEEDED, OPERAND, OPERANDS, OTHER_UNIT, Ints
 from accelsim.sim.timetable import Sealed, Strip, Timetable
 
-TRACKS = ("layers", "stationary loads", "array", "vector unit", "drains", "waits", "DRAM channel")
+TRACKS = (
+    "layers", "layers side by side", "stationary loads", "array", "vector unit", "drains", "waits",
+    "waits of the vector unit", "DRAM channel",
+)  # fmt: skip
 MOST = 200_000  # slices in a file: assumed, what a browser's viewer opens at once
 BINS = 500  # values of the bandwidth counter
 Event = dict[str, Any]
@@ -64,21 +68,31 @@ def _transfer_names(moves: Ints) -> list[str]:
 
 def _segments(strip: Strip, tracks: dict[str, _Track], most: int) -> None:
     """Loads, streams, drains and waits of every work item of a strip."""
-    times, work = strip.outcome.times + strip.offset, strip.stream.work
+    times, work, before = strip.outcome.times + strip.offset, strip.stream.work, strip.stream.before
     streamed = times[:, 1] + work[:, 1] + work[:, 2]
-    drained = np.maximum(streamed, np.append(strip.offset, times[:-1, 2]))
+    drained = np.maximum(streamed, np.where(before < 0, strip.offset, times[before, 2]))
     for owner in strip.owners:
-        part = slice(owner.first, owner.stop)
-        names = [f"{owner.name} {i}" for i in range(owner.stop - owner.first)]
+        part = owner.rows
+        names = [f"{owner.name} {i}" for i in range(part.size)]
         load, begin = times[part, 0], times[part, 1]
+        unit = "array" if owner.on_array else "vector unit"
         tracks["stationary loads"].slices(names, load, load + work[part, 0], most)
-        tracks["array" if owner.on_array else "vector unit"].slices(names, begin, streamed[part], most)
+        tracks[unit].slices(names, begin, streamed[part], most)
         tracks["drains"].slices(names, drained[part], times[part, 2], most)
-        late = strip.outcome.waits[part]
-        why = [[CAUSES[a], CAUSES[b]] for a, b in strip.outcome.causes[part].tolist()]
-        ends = np.stack([begin - late[:, 1], begin], axis=1)
-        flat = [name for row in why for name in row]
-        tracks["waits"].slices(flat, (ends - late).reshape(-1), ends.reshape(-1), most)
+        _waits(strip, part, tracks["waits" if owner.on_array else "waits of the vector unit"], most)
+
+
+def _waits(strip: Strip, part: Ints, track: _Track, most: int) -> None:
+    """Waits of a work item: for the other unit (the first segment begins when that is over), then for transfers."""
+    begin, late = strip.outcome.times[part, 1] + strip.offset, strip.outcome.waits[part].copy()
+    late[0, 2] = 0
+    why = [[OTHER_UNIT, CAUSES[a], CAUSES[b]] for a, b in strip.outcome.causes[part].tolist()]
+    spans = late[:, [2, 0, 1]]
+    ends = begin[:, None] - np.append(
+        np.cumsum(spans[:, ::-1], axis=1)[:, 1::-1], np.zeros((part.size, 1), int), axis=1
+    )
+    flat = [name for row in why for name in row]
+    track.slices(flat, (ends - spans).reshape(-1), ends.reshape(-1), most)
 
 
 def _transfers(strip: Strip, tracks: dict[str, _Track], most: int) -> list[Event]:
@@ -101,7 +115,7 @@ def _transfers(strip: Strip, tracks: dict[str, _Track], most: int) -> list[Event
 
 
 def _arrow(strip: Strip, transfer: int, segment: int, end: int) -> Iterator[Event]:
-    where = "array" if strip.on_array(segment) else "vector unit"
+    where = "array" if strip.on_array[segment] else "vector unit"
     begin = int(strip.outcome.times[segment, 1]) + strip.offset
     name = {"cat": "needs", "name": "needed by", "id": strip.first_id + transfer, "pid": 1}
     yield {**name, "ph": "s", "tid": TRACKS.index("DRAM channel") + 1, "ts": end - 1}
@@ -155,7 +169,7 @@ def trace_json(table: Timetable, names: list[str], title: str, most: int = MOST)
     """
     tracks = {name: _Track(name) for name in TRACKS}
     for name, slot in zip(names, table.slots, strict=True):
-        tracks["layers"].add(name, slot.start, slot.end)
+        tracks["layers side by side" if slot.beside else "layers"].add(name, slot.start, slot.end)
     share = max(2, most // (len(TRACKS) * max(1, sum(len(s.owners) for s in table.strips))))
     arrows: list[Event] = []
     for strip in table.strips:
@@ -163,7 +177,7 @@ def trace_json(table: Timetable, names: list[str], title: str, most: int = MOST)
         arrows += _transfers(strip, tracks, share)
     for work in table.streams.sealed:
         _sealed(work, tracks)
-    makespan = max((slot.end for slot in table.slots), default=0)
+    makespan = table.end
     about: list[Event] = [{"ph": "M", "pid": 1, "tid": 0, "name": "process_name", "args": {"name": title}}]
     for name, track in tracks.items():
         about.append({"ph": "M", "pid": 1, "tid": track.number, "name": "thread_name", "args": {"name": name}})

@@ -54,8 +54,11 @@ class VectorJob:
         return 0 if self.stays else self.out_words
 
 
-def chunk_count(job: VectorJob, arch: Accelerator) -> int:
+def chunk_count(job: VectorJob, arch: Accelerator, least: int = 1) -> int:
     """Into how many chunks the work is cut: as many as the memory forces, and enough to overlap DMA with work.
+
+    Args:
+        least: chunks at least, if there are so many rows.
 
     Raises:
         MappingError: not even one row fits.
@@ -67,14 +70,14 @@ def chunk_count(job: VectorJob, arch: Accelerator) -> int:
     tensors += depth["Outputs"] * job.stored_words * precision.output_bits
     kept = job.param_words * precision.weight_bits + job.kept_loaded * precision.input_bits
     room = memory.capacity_bits - kept
-    least = -(-tensors // room) if room > 0 else job.rows + 1
-    if least > job.rows or -(-tensors // job.rows) > room:
+    forced = -(-tensors // room) if room > 0 else job.rows + 1
+    if forced > job.rows or -(-tensors // job.rows) > room:
         raise MappingError(
             f"{memory.name} holds {memory.capacity_bits // 8} B but one row of {job.op} needs "
             f"{-(-tensors // job.rows) // 8} B and what all rows share {kept // 8} B"
         )
     wanted = min(PIPELINE_CHUNKS, tensors // LEAST_CHUNK_BITS)
-    chunks = min(job.rows, max(1, least, wanted))
+    chunks = min(job.rows, max(least, forced, wanted))
     while chunks < job.rows and -(-job.rows // chunks) * (-(-tensors // job.rows)) > room:
         chunks += 1
     return chunks
@@ -86,9 +89,9 @@ def chunk_bounds(job: VectorJob, chunks: int, words: int) -> list[int]:
     return [words * end // job.rows for end in ends]
 
 
-def chunk_room(job: VectorJob, arch: Accelerator) -> list[tuple[str, int, int]]:
-    """(operand, bits of the largest piece, pieces at once) that the work keeps in its memory."""
-    chunks, precision = chunk_count(job, arch), arch.precision
+def chunk_room(job: VectorJob, arch: Accelerator, least: int = 1) -> list[tuple[str, int, int]]:
+    """(operand, bits of the largest piece, pieces at once) that the work keeps in its memory, in `least` chunks."""
+    chunks, precision = chunk_count(job, arch, least), arch.precision
     depth = {h.operand: h.depth for h in vector_memory(arch).holds}
 
     def largest(words: int) -> int:

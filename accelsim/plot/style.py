@@ -18,6 +18,7 @@ COLOURS = (
 """Paul Tol's bright scheme (https://personal.sron.nl/~pault/), made for colour-blind readers, with darker additions."""
 FIXED = {
     "compute": "#228833", "array_fill_drain": "#ccbb44", "onchip_port": "#aa3377", "final_drain": "#222255",
+    "other_unit": "#999933",
     "dram_read_inputs": "#4477aa", "dram_read_weights": "#66ccee", "dram_read_outputs": "#bbbbbb",
     "dram_write_outputs": "#ee6677",
     "DRAM": "#4477aa", "GLB": "#ee6677", "spad": "#228833", "array": "#ccbb44", "MAC": "#66ccee", "clock": "#aa3377",

@@ -42,23 +42,32 @@ class Simulated:
     """A stream and the words its passes move over the on-chip links, for comparison with `traffic`.
 
     `carried[(operand, parent, child)]` is (words down, unfinished words up, finished words up). `visits` tells how long
-    tiles stay in the memories that DRAM fills.
+    tiles stay in the memories that DRAM fills, `finished` how many words of the results are in the outermost of them,
+    finished, once each segment has ended: (segments,).
     """
 
     stream: Stream
     carried: dict[tuple[str, str, str], tuple[int, int, int]]
     passes: int
-    visits: tuple[Visits, ...] = ()
+    visits: tuple[Visits, ...]
+    finished: Ints
 
     @property
     def nbytes(self) -> int:
         """Memory of its tables."""
-        tables = [self.stream.work, self.stream.moves, *(visits.finish for visits in self.visits)]
+        tables = [self.stream.work, self.stream.moves, self.finished, *(visits.finish for visits in self.visits)]
         return sum(table.nbytes for table in tables)
 
 
 def _flow(flows: list[LinkFlow], operand: str, child: str) -> LinkFlow:
     return next(f for f in flows if f.operand.name == operand and f.point.memory == child)
+
+
+def _home_flow(flows: list[LinkFlow]) -> LinkFlow:
+    """Results on their way into the memory that gives them to DRAM (or there, if PEs do)."""
+    outputs = [flow for flow in flows if flow.operand.role == "output"]
+    outermost = next(flow for flow in outputs if flow.point.parent == "DRAM")
+    return next((flow for flow in outputs if flow.point.parent == outermost.point.memory), outermost)
 
 
 def link_bits(arch: Accelerator, flow: LinkFlow) -> tuple[Ints, Ints]:
@@ -337,4 +346,5 @@ def build_stream(
         )
         for f in flows
     }  # fmt: skip
-    return Simulated(built, carried, passes.count, tuple(visits for _, visits in moved))
+    done = np.cumsum(np.add.reduceat(_home_flow(flows).up_final, heads))
+    return Simulated(built, carried, passes.count, tuple(visits for _, visits in moved), done)

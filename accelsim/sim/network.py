@@ -1,12 +1,13 @@
 """A network as one stream: the work items of all layers one behind another, and what may overlap between them.
 
-Array and vector unit take the work items in program order; a work item's first stream waits for the end of the one
-before, since it may read its results. Between two of them overlap:
+Work items form groups that run one after another: the first stream of a group waits for the end of all before, since it
+may read its results. A group is one work item, or two *side by side*, one on the array and one on the vector unit
+(`Beside`). Between two groups overlap:
 
 * loads: the first tiles of a work item are on their way as soon as the channel is free after the transfers before;
-* weights: they may come while the work item before still runs, from the first segment after which its tiles and the
+* weights: they may come while the group before still runs, from the first segment after which its tiles and the
   new ones fit the memory together;
-* stores: results drain while the next work item runs, if its tiles fit beside those that are still draining; else its
+* stores: results drain while the next group runs, if its tiles fit beside those that are still draining; else its
   first stream waits for them;
 * the stationary load of the array, on machines that load ahead.
 
@@ -17,21 +18,29 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from accelsim.sim.stream import (
+    AFTER,
     AHEAD,
     APART,
+    ENDED,
+    FINAL_DRAIN,
     GATES,
     KIND,
     KINDS,
     NEEDED,
     OPERAND,
     OPERANDS,
+    OTHER_UNIT,
     READY,
+    SETTLED,
     SOON,
+    STREAMED,
     TURN,
+    UNIT,
     Breakdown,
     Ints,
     Outcome,
@@ -71,13 +80,33 @@ class Room:
 
 
 @dataclass(frozen=True, eq=False)
+class Beside:
+    """How a work item runs side by side with the one before it, which is on the other unit.
+
+    Attributes:
+        after: for each of its segments, how many segments of the work item before (and, by order, of its own) must have
+            ended; the first one needs one at least, for by then the room of both is theirs alone.
+        places: how many segments of the work item before come first in program order; 1 at least, `after` at least.
+        capacity: what the regions of both leave of every memory.
+        stored: its inputs are results that the work item before stores: loads of inputs have their turn when that of
+            the segments `after` is over, so they find the words.
+    """
+
+    after: Ints
+    places: Ints
+    capacity: dict[str, int]
+    stored: bool = False
+
+
+@dataclass(frozen=True, eq=False)
 class Piece:
     """A work item's stream and the room it takes.
 
     Attributes:
         capacity: what regions leave of every memory while it runs; size: all of it.
-        ahead: its stationary load may begin during the last stream of the work item before.
+        ahead: its stationary load may begin before the work item before has ended.
         trained: its weights are there from the start (not another layer's results).
+        unit: that runs it. beside: None if it waits for all before.
     """
 
     stream: Stream
@@ -86,6 +115,8 @@ class Piece:
     size: dict[str, int]
     ahead: bool
     trained: bool
+    unit: int = 0
+    beside: Beside | None = None
 
     def usage(self, memory: str) -> Ints:
         """Bits of a memory in use when 0, 1, ... all of its segments have ended: (segments + 1,)."""
@@ -96,22 +127,93 @@ class Piece:
                 total += room.over(count)
         return total
 
+
+@dataclass(frozen=True, eq=False)
+class Group:
+    """Work items that run at the same time: one, or two side by side.
+
+    Attributes:
+        begin: number of its first segment in the network. places: of each work item's segments, in the network.
+    """
+
+    pieces: tuple[Piece, ...]
+    begin: int
+    places: tuple[Ints, ...]
+
+    @property
+    def stop(self) -> int:
+        """The segment after its last one."""
+        return self.begin + sum(place.size for place in self.places)
+
+    @property
+    def capacity(self) -> dict[str, int]:
+        """What regions leave of every memory while it runs."""
+        last = self.pieces[-1]
+        return last.capacity if last.beside is None else last.beside.capacity
+
+    def usage(self, memory: str) -> Ints:
+        """Bits of a memory in use when its first 0, 1, ... all segments in program order have ended."""
+        ended = np.arange(self.begin, self.stop + 1)
+        found: Ints = sum(
+            (piece.usage(memory)[np.searchsorted(place, ended, side="left")]
+             for piece, place in zip(self.pieces, self.places, strict=True)),
+            np.zeros(ended.size, np.int64),
+        )  # fmt: skip
+        return found
+
     def ended(self, memory: str, bits: int) -> int:
         """How many segments must end before `bits` more fit a memory: 0 to all."""
         fits = self.usage(memory) + bits <= self.capacity[memory]
-        return int(np.argmax(fits)) if fits.any() else len(self.stream.work)
+        return int(np.argmax(fits)) if fits.any() else self.stop - self.begin
 
 
-@dataclass(frozen=True)
+def _places(pieces: Sequence[Piece], begin: int) -> tuple[Ints, ...]:
+    """Where the segments of a group's work items stand in program order."""
+    count = len(pieces[0].stream.work)
+    if len(pieces) == 1:
+        return (np.arange(begin, begin + count),)
+    beside = pieces[1].beside
+    assert beside is not None
+    mine = begin + beside.places + np.arange(beside.places.size)
+    others = begin + np.arange(count) + np.searchsorted(beside.places, np.arange(count), side="right")
+    return others, mine
+
+
+def grouped(pieces: Sequence[Piece]) -> tuple[Group, ...]:
+    """The groups of all work items, in order: one that runs beside the one before joins its group."""
+    together: list[list[Piece]] = []
+    for piece in pieces:
+        if piece.beside is None:
+            together.append([piece])
+        else:
+            together[-1].append(piece)
+    found: list[Group] = []
+    for members in together:
+        begin = found[-1].stop if found else 0
+        found.append(Group(tuple(members), begin, _places(members, begin)))
+    return tuple(found)
+
+
+@dataclass(frozen=True, eq=False)
 class Network:
-    """All work items as one stream; `bounds` are the first segments of each, and the number of segments."""
+    """All work items as one stream."""
 
     stream: Stream
-    bounds: tuple[int, ...]
+    groups: tuple[Group, ...]
+
+    @cached_property
+    def pieces(self) -> tuple[Piece, ...]:
+        """The work items, in order."""
+        return tuple(piece for group in self.groups for piece in group.pieces)
+
+    @cached_property
+    def places(self) -> tuple[Ints, ...]:
+        """The segments of each work item, by their numbers in the stream."""
+        return tuple(place for group in self.groups for place in group.places)
 
 
-def _weights_ended(before: Piece, piece: Piece) -> int:
-    """Segments of the work item before that must end until the first weights may come."""
+def _weights_ended(before: Group, piece: Piece) -> int:
+    """Segments of the group before that must end until the first weights may come."""
     found = 0
     for room in piece.rooms:
         if room.operand == "Weights" and room.finish.size:
@@ -119,71 +221,114 @@ def _weights_ended(before: Piece, piece: Piece) -> int:
     return found
 
 
-def _drains_beside(before: Piece, piece: Piece) -> bool:
-    """Do the last results of a work item fit beside the tiles of the next one?"""
-    outs = [r for r in before.rooms if r.operand == "Outputs" and r.finish.size]
-    return all(r.first + int(piece.usage(r.memory)[0]) <= piece.capacity[r.memory] for r in outs)
+def _drains_beside(before: Sequence[Piece], pieces: Sequence[Piece], capacity: dict[str, int]) -> bool:
+    """Do the last results of work items fit beside the tiles of those that follow?"""
+    for memory in {room.memory for piece in before for room in piece.rooms}:
+        rooms = [r for piece in before for r in piece.rooms if r.memory == memory and r.operand == "Outputs"]
+        draining = sum(room.first for room in rooms if room.finish.size)
+        if draining and draining + sum(int(piece.usage(memory)[0]) for piece in pieces) > capacity[memory]:
+            return False
+    return True
 
 
-def _moves(pieces: Sequence[Piece], number: int, bounds: list[int]) -> Ints:
+def _shifted(values: Ints, place: Ints, start: int, end: int) -> Ints:
+    """Segments of a work item in the numbers of the network: -1 becomes `start`, their number `end`."""
+    table = np.concatenate([place, [end, start]])
+    found: Ints = table[values]
+    return found
+
+
+def _moves(groups: Sequence[Group], number: int, which: int) -> Ints:
     """Transfers of a work item in the numbers of the network."""
-    piece, begin = pieces[number], bounds[number]
-    count, moves = len(piece.stream.work), piece.stream.moves.copy()
-    at_start, at_end = moves[:, READY] == -1, moves[:, NEEDED] == count
-    moves[:, READY] += begin
-    moves[:, TURN] += begin
-    moves[at_start, SOON] = 0
-    moves[:, NEEDED] += begin
-    if number and piece.trained:
-        early = bounds[number - 1] + _weights_ended(pieces[number - 1], piece) - 1
+    group = groups[number]
+    piece, place = group.pieces[which], group.places[which]
+    moves = piece.stream.moves.copy()
+    at_start, at_end = moves[:, READY] == -1, moves[:, NEEDED] == place.size
+    begin, end = group.places[0][0] if which else group.begin - 1, group.stop
+    if number + 1 < len(groups):
+        beside = _drains_beside(group.pieces, groups[number + 1].pieces, groups[number + 1].capacity)
+        end = groups[number + 1].stop if beside else end
+        moves[at_end, GATES] = 0
+    needed = moves[:, NEEDED].copy()
+    for column in (READY, TURN, NEEDED):
+        moves[:, column] = _shifted(moves[:, column], place, begin, end)
+    if piece.beside is not None and piece.beside.stored:
+        inputs = (moves[:, KIND] == KINDS.index("load")) & (moves[:, OPERAND] == OPERANDS.index("Inputs"))
+        stored = group.places[0][np.maximum(1, piece.beside.after[needed[inputs]]) - 1]
+        moves[inputs, TURN] = np.maximum(moves[inputs, TURN], stored)
+    moves[at_start, SOON] = ENDED if which else SETTLED
+    if number and not which and piece.trained:
+        early = groups[number - 1].begin + _weights_ended(groups[number - 1], piece) - 1
         weights = at_start & (moves[:, OPERAND] == OPERANDS.index("Weights")) & (moves[:, KIND] == KINDS.index("load"))
         moves[weights, READY] = moves[weights, TURN] = early
-    if number + 2 < len(bounds):
-        beside = _drains_beside(piece, pieces[number + 1])
-        moves[at_end, NEEDED] = bounds[number + 2] if beside else bounds[number + 1]
-        moves[at_end, GATES] = 0
-    found: Ints = np.append(moves, np.full((len(moves), 1), number, np.int64), axis=1)
+    return moves
+
+
+def _work(group: Group) -> Ints:
+    """The segments of a group, in program order."""
+    found = np.zeros((group.stop - group.begin, group.pieces[0].stream.work.shape[1]), np.int64)
+    for piece, place in zip(group.pieces, group.places, strict=True):
+        rows = place - group.begin
+        found[rows] = piece.stream.work
+        found[rows, UNIT], found[rows[0], AHEAD], found[rows[0], APART] = piece.unit, int(piece.ahead), 1
+        found[rows[0], AFTER] = group.begin - 1
+        if piece.beside is not None:
+            needs = piece.beside.after
+            found[rows, AFTER] = np.where(needs > 0, group.places[0][needs - 1], -1)
     return found
 
 
 def joined(pieces: Sequence[Piece]) -> Network:
     """One stream of all work items, in order."""
-    bounds = [0]
-    for piece in pieces:
-        bounds.append(bounds[-1] + len(piece.stream.work))
-    work = np.concatenate([piece.stream.work for piece in pieces])
-    for piece, begin in zip(pieces, bounds, strict=False):
-        work[begin, AHEAD], work[begin, APART] = int(piece.ahead), 1
-    moves = np.concatenate([_moves(pieces, number, bounds) for number in range(len(pieces))])
-    order = np.lexsort(
-        (moves[:, OPERAND], moves[:, KIND], -moves[:, SOON], moves[:, NEEDED], moves[:, -1], moves[:, TURN])
-    )
+    groups = grouped(pieces)
+    work = np.concatenate([_work(group) for group in groups])
+    tables = [_moves(groups, g, which) for g, group in enumerate(groups) for which in range(len(group.pieces))]
+    item = np.repeat(np.arange(len(tables)), [len(table) for table in tables])
+    moves = np.concatenate(tables)
+    later = moves[:, SOON] != STREAMED
+    order = np.lexsort((moves[:, OPERAND], moves[:, KIND], later, moves[:, NEEDED], item, moves[:, TURN]))
     parts = [piece.stream.breakdown for piece in pieces]
     breakdown = Breakdown(sum(p.compute for p in parts), sum(p.port for p in parts))
-    return Network(Stream(work, moves[order][:, :-1], breakdown), tuple(bounds))
+    return Network(Stream(work, moves[order], breakdown), groups)
 
 
 @dataclass(frozen=True)
 class PartTime:
-    """Cycles of a work item, from the end of the one before to its own end, and its stalls by cause."""
+    """When a work item runs, in cycles: from the end of all that its first segment waits for to its own end.
 
-    cycles: int
+    Attributes:
+        stalls: waits by cause, inside. breakdown: of its own cycles.
+    """
+
+    start: int
+    end: int
     stalls: dict[str, int]
+    breakdown: Breakdown
+
+    @property
+    def cycles(self) -> int:
+        """How long it takes."""
+        return self.end - self.start
 
 
-def alone(outcome: Summary) -> PartTime:
-    """The time of a work item that runs by itself."""
-    return PartTime(outcome.makespan, dict(outcome.stalls))
+def alone(outcome: Summary, breakdown: Breakdown, start: int) -> PartTime:
+    """The time of a work item that runs by itself from cycle `start` on."""
+    return PartTime(start, start + outcome.makespan, dict(outcome.stalls), breakdown)
 
 
 def part_times(network: Network, outcome: Outcome) -> list[PartTime]:
-    """The makespan shared out between the work items; the last one has the final drain."""
-    found, before = [], 0
-    for begin, stop in zip(network.bounds, network.bounds[1:], strict=False):
-        end = int(outcome.times[stop - 1, 2])
-        found.append(PartTime(end - before, dict(outcome.stalls_of(begin, stop))))
-        before = end
+    """The times of all work items; the one that ends last has the final drain."""
+    settled = np.append(0, np.maximum.accumulate(outcome.times[:, 2]))
+    work, found = network.stream.work, []
+    for piece, rows in zip(network.pieces, network.places, strict=True):
+        stalls = dict(outcome.stalls_of(rows))
+        rest = stalls.pop(OTHER_UNIT, 0) - int(outcome.waits[rows[0], 2])
+        stalls.update({OTHER_UNIT: rest} if rest else {})
+        start, end = int(settled[work[rows[0], AFTER] + 1]), int(outcome.times[rows[-1], 2])
+        found.append(PartTime(start, end, stalls, piece.stream.breakdown))
     if found and outcome.final_drain:
-        last = found[-1]
-        found[-1] = PartTime(last.cycles + outcome.final_drain, {**last.stalls, "final_drain": outcome.final_drain})
+        last = max(range(len(found)), key=lambda n: (found[n].end, n))
+        time, drain = found[last], outcome.final_drain
+        stalls = {**time.stalls, FINAL_DRAIN: drain}
+        found[last] = PartTime(time.start, time.end + drain, stalls, time.breakdown)
     return found

@@ -27,10 +27,11 @@ class _Machine:
         self.ended = [self.env.event() for _ in range(count)]
         self.last_began = [self.env.event() for _ in range(count)]
         self.streamed = [self.env.event() for _ in range(count)]
+        self.settled = [self.env.event() for _ in range(count)]
         self.done = [self.env.event() for _ in stream.transfers]
         self.completion: dict[int, int] = {}
         self.times = np.zeros((count, 3), np.int64)
-        self.waits, self.causes = np.zeros((count, 2), np.int64), np.zeros((count, 2), np.int64)
+        self.waits, self.causes = np.zeros((count, 3), np.int64), np.zeros((count, 2), np.int64)
         self.spans = np.zeros((len(stream.transfers), 2), np.int64)
         self.moved: dict[str, dict[str, int]] = {"load": defaultdict(int), "store": defaultdict(int)}
         self.busy = 0
@@ -47,8 +48,9 @@ class _Machine:
             yield from self.move(index, transfer)
 
     def over(self, transfer: Transfer) -> simpy.Event:
-        """What makes a transfer ready: its segment has ended, or the last stream of it is over."""
-        return (self.streamed if transfer.soon else self.ended)[transfer.ready]
+        """What makes a transfer ready: its segment has ended, or the last stream of it is over, or all have ended."""
+        events = self.settled if transfer.settled else self.streamed if transfer.soon else self.ended
+        return events[transfer.ready]
 
     def move(self, index: int, transfer: Transfer) -> Process:
         """One transfer on the channel."""
@@ -90,12 +92,16 @@ class _Machine:
 
     def array(self, number: int, segment: Segment) -> Process:
         """One segment: load phase, stream, drain."""
-        env, before = self.env, number - 1
+        env, before = self.env, int(self.stream.before[number])
         needs = [i for i, t in enumerate(self.stream.transfers) if t.needed_by == number]
         early = [i for i in needs if self.stream.transfers[i].gates_load]
         late = [i for i in needs if not self.stream.transfers[i].gates_load]
         if before >= 0:
             yield self.last_began[before] if segment.ahead else self.ended[before]
+        free = self.now()
+        others = 0
+        if segment.after >= 0 and not segment.ahead:
+            others = int((yield self.settled[segment.after]))
         loader = self.now()
         yield env.process(self.wait(early))
         self.times[number, 0] = self.now()
@@ -103,7 +109,11 @@ class _Machine:
         slot = 0
         if before >= 0:
             slot = int((yield self.ended[before] if segment.apart else self.streamed[before]))
-        self.charge(number, 0, early, loader, self.now() - max(loader + segment.load, slot))
+        if segment.after >= 0 and segment.ahead:
+            others = int((yield self.settled[segment.after]))
+        planned = max(loader + segment.load, slot, others)
+        self.waits[number, 2] = planned - max(free + segment.load, slot)
+        self.charge(number, 0, early, loader, self.now() - planned)
         ready = self.now()
         yield env.process(self.wait(late))
         self.charge(number, 1, late, ready, self.now() - ready)
@@ -117,6 +127,9 @@ class _Machine:
             yield self.ended[before]
         self.times[number, 2] = self.now()
         self.ended[number].succeed(self.now())
+        if number:
+            yield self.settled[number - 1]
+        self.settled[number].succeed(self.now())
 
 
 def run(stream: Stream, dram: Dram, clock_hz: int) -> Outcome:

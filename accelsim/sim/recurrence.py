@@ -15,7 +15,21 @@ import numpy as np
 from accelsim.arch import Dram
 from accelsim.errors import InputError
 from accelsim.sim.port import Port, open_port
-from accelsim.sim.stream import GATES, KIND, KINDS, NEEDED, OPERANDS, READY, SOON, Ints, Outcome, Stream, moved_bits
+from accelsim.sim.stream import (
+    GATES,
+    KIND,
+    KINDS,
+    NEEDED,
+    OPERANDS,
+    READY,
+    SETTLED,
+    SOON,
+    UNITS,
+    Ints,
+    Outcome,
+    Stream,
+    moved_bits,
+)
 
 Engine = Literal["compiled", "python", "events"]
 FEW = 64  # a sweep over so few items takes less time than loading compiled code
@@ -31,13 +45,13 @@ class _Channel:
         self.free = self.busy = self.latest_data = 0
         self._latency, self._port = dram.latency_cycles, port
         self.waits: list[list[tuple[int, int]]] = [[] for _ in range(len(stream.work) + 1)]
-        self.over: list[tuple[int, int]] = [(0, 0)]  # of no segment, then of each: its end, and that of its last stream
+        self.over: list[tuple[int, int, int]] = [(0, 0, 0)]  # of no segment, then of each, by `SOON`
 
     def advance(self, segment: int, end: int, streamed: int) -> None:
         """Serve every transfer that becomes ready with `segment`, which has ended."""
         index = len(self.spans)
         if segment >= 0:
-            self.over.append((end, streamed))
+            self.over.append((end, streamed, max(end, self.over[-1][SETTLED])))
         while index < len(self.rows) and self.rows[index][READY] <= segment:
             row = self.rows[index]
             start = max(self.free, self.over[row[READY] + 1][row[SOON]])
@@ -65,23 +79,28 @@ def _python_sweep(stream: Stream, dram: Dram, port: Port) -> tuple[Ints, Ints, I
     channel = _Channel(stream, dram, port)
     channel.advance(-1, 0, 0)
     times, waits, causes = [], [], []
-    last = streamed = end = 0
-    for number, (load, body, length, drain, ahead, apart) in enumerate(stream.work.tolist()):
-        loader = last if ahead else end
-        slot = end if apart else streamed
+    state = [(0, 0, 0)] * UNITS  # last stream start, its end, and the end of all, by unit
+    for number, (load, body, length, drain, ahead, apart, unit, after) in enumerate(stream.work.tolist()):
+        last, streamed, end = state[unit]
+        settled = channel.over[after + 1][SETTLED]
+        loader = last if ahead else max(end, settled)
+        slot = max(end if apart else streamed, settled)
         load_start, first = channel.latest(number, True, loader)
         after_load = max(load_start + load, slot)
         begin, second = channel.latest(number, False, after_load)
-        waits.append((after_load - max(loader + load, slot), begin - after_load))
+        planned = max(loader + load, slot)
+        free = max((last if ahead else end) + load, end if apart else streamed)
+        waits.append((after_load - planned, begin - after_load, planned - free))
         causes.append((first, second))
         last = begin + body
         streamed = last + length
         end = max(end, streamed + drain)
+        state[unit] = last, streamed, end
         times.append((load_start, begin, end))
         channel.advance(number, end, streamed)
-    tables = [np.array(rows, np.int64).reshape(-1, w) for rows, w in ((times, 3), (channel.spans, 2))]
-    more = [np.array(rows, np.int64).reshape(-1, 2) for rows in (waits, causes)]
-    return tables[0], tables[1], more[0], more[1], channel.latest_data, channel.busy
+    shapes = ((times, 3), (channel.spans, 2), (waits, 3), (causes, 2))
+    tables = [np.array(rows, np.int64).reshape(-1, width) for rows, width in shapes]
+    return tables[0], tables[1], tables[2], tables[3], channel.latest_data, channel.busy
 
 
 def _compiled(stream: Stream, dram: Dram, clock_hz: int) -> tuple[Ints, Ints, Ints, Ints, int, int]:
@@ -90,7 +109,7 @@ def _compiled(stream: Stream, dram: Dram, clock_hz: int) -> tuple[Ints, Ints, In
 
     num, den = machine_ratio(clock_hz, dram.bandwidth_bits_per_s)
     count = len(stream.work)
-    times, waits = np.zeros((count, 3), np.int64), np.zeros((count, 2), np.int64)
+    times, waits = np.zeros((count, 3), np.int64), np.zeros((count, 3), np.int64)
     causes, spans = np.zeros((count, 2), np.int64), np.zeros((len(stream.moves), 2), np.int64)
     tables = np.ascontiguousarray(stream.work), np.ascontiguousarray(stream.moves)
     if dram.arbitration == "program_order":
@@ -128,9 +147,9 @@ def run(stream: Stream, dram: Dram, clock_hz: int, engine: Engine | None = None)
         times, spans, waits, causes, latest, busy = _compiled(stream, dram, clock_hz)
     else:
         times, spans, waits, causes, latest, busy = _python_sweep(stream, dram, port)
-    end = int(times[-1, 2]) if len(times) else 0
+    end = int(times[:, 2].max(initial=0))
     makespan = max(end, latest)
     return Outcome(
-        makespan, times, spans, waits, causes * (waits > 0), makespan - end, busy, moved_bits(stream.moves, "load"),
-        moved_bits(stream.moves, "store"), port.finish(makespan),
+        makespan, times, spans, waits, causes * (waits[:, :2] > 0), makespan - end, busy,
+        moved_bits(stream.moves, "load"), moved_bits(stream.moves, "store"), port.finish(makespan),
     )  # fmt: skip

@@ -1,6 +1,8 @@
 """The semantic of a layer's stream, on one page.
 
-Actors: one DRAM channel fed by one DMA queue (or three: rule 9), and the array. Time is in integer machine cycles.
+Actors: one DRAM channel fed by one DMA queue (or three: rule 9), and two units, the array and the vector unit. Time is
+in integer machine cycles. A layer's own stream runs on one unit; where both run, "before" in rules 3 and 4 means before
+on the same unit (rule 10).
 
 1. The channel serves transfers in the order given (`stream.channel_order`), one at a time. Transfer x starts when the
    channel is free and segment `x.ready` has ended (-1: at once), or, if x may go `soon`, once the last stream of that
@@ -24,9 +26,9 @@ Actors: one DRAM channel fed by one DMA queue (or three: rule 9), and the array.
 6. Long transfers are cut into pieces (`build.cut`): a tile that stays for several segments comes, and a result goes,
    piece by piece, in turn with what the segments between need, and each piece has a whole segment to arrive in. The
    `turn` of a piece is its place in the queue only; it starts earlier where nothing before it waits.
-7. A whole network is one stream too: work items one behind another, each `apart` from the one before, with the ready
-   and needed-by segments that `sim.network` gives their first loads and last stores. Transfers of one readiness keep
-   the order of their work items, and a load after a store of the same words finds them.
+7. A whole network is one stream too: work items one behind another, with the ready and needed-by segments that
+   `sim.network` gives their first loads and last stores; the first segment of each waits for all before (rule 10).
+   Transfers of one readiness keep the order of their work items, and a load after a store of the same words finds them.
 8. The stream ends when all segments have ended and the last store's data are in DRAM.
 9. With `dram.arbitration` `first_come` or `round_robin` there are three queues, of Inputs, Outputs and Weights, in this
    order. A queue holds the transfers of its operand in the order given and none passes another in it, so a load of
@@ -38,6 +40,12 @@ Actors: one DRAM channel fed by one DMA queue (or three: rule 9), and the array.
    all else of the cycle has happened: what becomes ready in a cycle takes part in the choice of that cycle, except the
    new head of the queue chosen. A choice stands; transfers are not interrupted. All other rules are the same, but no
    network is one stream (rule 7): a load of one operand may pass the store of the same words by another.
+
+10. A segment with `after` >= 0 waits until that segment and all before it in the stream, of both units, have ended: its
+   load phase if it may not go `ahead`, its stream in any case. A transfer that is `settled` waits in the same way for
+   segment `x.ready` and all before it. So two work items, one on each unit, run side by side, their segments mixed in
+   program order. What a segment waits for the other unit beyond its own unit's work is charged as `other_unit`, before
+   all waits for transfers.
 
 Worked example. Latency 2, two loads of 5 cycles, both ready at -1, needed by segments 0 and 1 of 4 stream cycles:
 load 0 holds the channel 0-5, usable at 7; load 1 5-10, usable at 12. Segment 0 runs 7-11 after a wait of 7 cycles;
@@ -52,7 +60,7 @@ segment 1 waits 1 more cycle and runs 12-16.
 >>> outcome.starts, outcome.ends, outcome.stalls
 ((7, 12), (11, 16), (('dram_read_inputs', 8),))
 
-Rule 8 on two Inputs and two Weights of 5 cycles, all ready at the start. The second Inputs is head, and ready, from
+Rule 9 on two Inputs and two Weights of 5 cycles, all ready at the start. The second Inputs is head, and ready, from
 cycle 0 on, when the first starts, as early as the first Weights; so first come takes both Inputs first, round robin
 does not.
 
@@ -64,4 +72,13 @@ does not.
 ...     rule, found.spans[:, 0].tolist(), found.starts
 ('first_come', [0, 10, 5, 15], (17, 22))
 ('round_robin', [0, 5, 10, 15], (12, 22))
+
+Rule 10: the vector unit takes results of the array, three segments of 4 cycles, as they come; its second segment waits
+for the third of the array.
+
+>>> array = [Segment(0, 0, 4, 0) for _ in range(3)]
+>>> vector = [Segment(0, 0, 5, 0, unit=1, after=0), Segment(0, 0, 1, 0, unit=1, after=3)]
+>>> found = run(stream_of([*array[:2], vector[0], array[2], vector[1]], ()), dram, clock_hz=1)
+>>> found.starts, found.ends, found.stalls
+((0, 4, 4, 8, 12), (4, 8, 9, 12, 13), (('other_unit', 7),))
 """

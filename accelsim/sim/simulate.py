@@ -13,7 +13,7 @@ from accelsim.mapping import Mapping
 from accelsim.sim import recurrence
 from accelsim.sim.build import Simulated, Visits
 from accelsim.sim.drafts import Drafts
-from accelsim.sim.stream import Breakdown, Outcome, Stream, Summary
+from accelsim.sim.stream import Breakdown, Ints, Outcome, Stream, Summary
 
 Engine = Literal["periods", "compiled", "python", "events"]
 FEW = 256  # passes that are simulated one by one in any case
@@ -55,6 +55,11 @@ class Simulation:
     def visits(self) -> tuple[Visits, ...]:
         """How long tiles stay in the memories that DRAM fills."""
         return self._built.visits
+
+    @property
+    def finished(self) -> Ints:
+        """Words of the results that are finished once each segment has ended."""
+        return self._built.finished
 
     @cached_property
     def replay(self) -> Outcome:

@@ -26,8 +26,11 @@ KINDS: tuple[Kind, Kind] = ("store", "load")
 OPERANDS = ("Inputs", "Outputs", "Weights")
 CAUSES = tuple(f"dram_{verb}_{operand.lower()}" for verb in ("write", "read") for operand in OPERANDS)
 FINAL_DRAIN = "final_drain"
-LOAD, BODY, STREAM, DRAIN, AHEAD, APART = range(6)  # columns of `Stream.work`
+OTHER_UNIT = "other_unit"  # a segment waits for what the other unit makes
+LOAD, BODY, STREAM, DRAIN, AHEAD, APART, UNIT, AFTER = range(8)  # columns of `Stream.work`
 KIND, OPERAND, BITS, READY, NEEDED, GATES, ADDRESS, TURN, SOON = range(9)  # columns of `Stream.moves`
+ENDED, STREAMED, SETTLED = range(3)  # values of `SOON`: what of the `READY` segment a transfer waits for
+UNITS = 2  # the array and the vector unit
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,7 @@ class Transfer:
             may start earlier, once it is ready and all before it are over.
         soon: it may start once the last stream of that segment is over, though results still drain: what is streamed in
             is no longer needed.
+        settled: it may start once that segment and all before it, of both units, have ended.
     """
 
     kind: Kind
@@ -58,6 +62,7 @@ class Transfer:
     address: int = 0
     turn: int | None = None
     soon: bool = False
+    settled: bool = False
 
     @property
     def cause(self) -> str:
@@ -68,17 +73,21 @@ class Transfer:
         """Its row of `Stream.moves`."""
         place = KINDS.index(self.kind), OPERANDS.index(self.operand)
         turn = self.ready if self.turn is None else self.turn
-        return *place, self.bits, self.ready, self.needed_by, int(self.gates_load), self.address, turn, int(self.soon)
+        over = SETTLED if self.settled else STREAMED if self.soon else ENDED
+        return *place, self.bits, self.ready, self.needed_by, int(self.gates_load), self.address, turn, over
 
 
 @dataclass(frozen=True)
 class Segment:
     """Passes run back to back: `load` before the first, `body` from the first stream start to the last one's, then
-    `stream` of the last and `drain` until all have ended.
+    `stream` of the last and `drain` until all have ended. "The segment before" is the one before on the same unit.
 
     Attributes:
         ahead: the load may begin at the last stream start of the segment before, not only at its end.
         apart: the first stream waits for the end of the segment before, not only for the end of its last stream.
+        unit: which of the `UNITS` runs it.
+        after: it waits until this segment and all before it, of both units, have ended: the load too unless it may go
+            `ahead`; -1 for none.
     """
 
     load: int
@@ -87,6 +96,8 @@ class Segment:
     drain: int
     ahead: bool = False
     apart: bool = True
+    unit: int = 0
+    after: int = -1
 
     @property
     def total(self) -> int:
@@ -116,11 +127,12 @@ class Stream:
     """Segments in order and transfers in channel order, as tables.
 
     Attributes:
-        work: (segments, 6) a row per `Segment`, its fields in order.
+        work: (segments, 8) a row per `Segment`, its fields in order.
         moves: (transfers, 9) a row per `Transfer`; kind and operand as numbers of `KINDS` and `OPERANDS`.
 
     Raises:
-        InputError: a transfer that could wait for itself (its segment needs it before it may start).
+        InputError: a transfer that could wait for itself (its segment needs it before it may start), or a segment that
+            waits for a later one.
     """
 
     work: Ints
@@ -128,6 +140,9 @@ class Stream:
     breakdown: Breakdown
 
     def __post_init__(self) -> None:
+        late = np.flatnonzero(self.work[:, AFTER] >= np.arange(len(self.work)))
+        if late.size:
+            raise InputError(f"deadlock: segment {late[0]} waits for segment {self.work[late[0], AFTER]}, a later one")
         turn, needed = self.moves[:, TURN], self.moves[:, NEEDED]
         if np.any(turn[1:] < turn[:-1]) or np.any(turn < self.moves[:, READY]):
             raise InputError("transfers are not in program order")
@@ -146,21 +161,44 @@ class Stream:
     @cached_property
     def segments(self) -> tuple[Segment, ...]:
         """The segments as objects."""
-        return tuple(Segment(a, b, c, d, bool(e), bool(f)) for a, b, c, d, e, f in self.work.tolist())
+        return tuple(
+            Segment(load, body, stream, drain, bool(ahead), bool(apart), unit, after)
+            for load, body, stream, drain, ahead, apart, unit, after in self.work.tolist()
+        )
+
+    @cached_property
+    def before(self) -> Ints:
+        """For each segment the one before it on the same unit, -1 if there is none: (segments,)."""
+        found = np.full(len(self.work), -1, np.int64)
+        for unit in range(UNITS):
+            mine = np.flatnonzero(self.work[:, UNIT] == unit)
+            found[mine[1:]] = mine[:-1]
+        return found
 
     @cached_property
     def transfers(self) -> tuple[Transfer, ...]:
         """The transfers as objects."""
         return tuple(
-            Transfer(KINDS[kind], OPERANDS[operand], bits, ready, needed, bool(gates), address, turn, bool(soon))
-            for kind, operand, bits, ready, needed, gates, address, turn, soon in self.moves.tolist()
+            Transfer(
+                KINDS[kind],
+                OPERANDS[operand],
+                bits,
+                ready,
+                needed,
+                bool(gates),
+                address,
+                turn,
+                over == STREAMED,
+                over == SETTLED,
+            )
+            for kind, operand, bits, ready, needed, gates, address, turn, over in self.moves.tolist()
         )
 
 
 def work_table(load: Ints, body: Ints, stream: Ints, drain: Ints, overlap: bool) -> Ints:
     """Segments of one layer; with `overlap` stationary words load ahead and drains run under the next stream."""
-    flags = np.full(load.size, int(overlap), np.int64)
-    found: Ints = np.stack([load, body, stream, drain, flags, 1 - flags], axis=1)
+    flags, none = np.full(load.size, int(overlap), np.int64), np.zeros(load.size, np.int64)
+    found: Ints = np.stack([load, body, stream, drain, flags, 1 - flags, none, none - 1], axis=1)
     return found
 
 
@@ -168,17 +206,16 @@ def stream_of(
     segments: Iterable[Segment], transfers: Iterable[Transfer], breakdown: Breakdown = Breakdown(0, 0)
 ) -> Stream:
     """A stream of these objects, the transfers put in channel order."""
-    work = [(s.load, s.body, s.stream, s.drain, int(s.ahead), int(s.apart)) for s in segments]
+    work = [(s.load, s.body, s.stream, s.drain, int(s.ahead), int(s.apart), s.unit, s.after) for s in segments]
     moves = [t.row() for t in transfers]
     table = np.array(moves, np.int64).reshape(-1, 9)
-    return Stream(np.array(work, np.int64).reshape(-1, 6), channel_order(table), breakdown)
+    return Stream(np.array(work, np.int64).reshape(-1, 8), channel_order(table), breakdown)
 
 
 def channel_order(moves: Ints) -> Ints:
     """Program order of the DMA queue: by turn, urgency, what may go soon, stores before loads, then operand name."""
-    found: Ints = moves[
-        np.lexsort((moves[:, OPERAND], moves[:, KIND], -moves[:, SOON], moves[:, NEEDED], moves[:, TURN]))
-    ]
+    later = moves[:, SOON] != STREAMED
+    found: Ints = moves[np.lexsort((moves[:, OPERAND], moves[:, KIND], later, moves[:, NEEDED], moves[:, TURN]))]
     return found
 
 
@@ -215,8 +252,8 @@ class Outcome:
         makespan: end of the last segment or transfer.
         times: (segments, 3) load start, first stream start and end of every segment.
         spans: (transfers, 2) start of every transfer on the channel, and when the next may start.
-        waits: (segments, 2) stall cycles of the load phase and of the stream, and (segments, 2) numbers of their
-            causes in `CAUSES`.
+        waits: (segments, 3) stall cycles of the load phase and of the stream, and those spent waiting for the other
+            unit before both. causes: (segments, 2) numbers of the causes of the first two in `CAUSES`.
         final_drain: cycles from the end of the last segment to the makespan.
         channel_busy: cycles for which the DRAM channel could start no other transfer.
         read_bits, write_bits: data that the transfers carried, by operand.
@@ -252,7 +289,7 @@ class Outcome:
     @cached_property
     def stalls(self) -> tuple[tuple[str, int], ...]:
         """Idle cycles of the array by cause, `final_drain` for stores after the last segment included."""
-        found = dict(self.stalls_of(0, len(self.times)))
+        found = dict(self.stalls_of(np.arange(len(self.times))))
         if self.final_drain:
             found[FINAL_DRAIN] = self.final_drain
         return tuple(sorted(found.items()))
@@ -264,8 +301,9 @@ class Outcome:
             self.makespan, self.stalls, self.final_drain, self.channel_busy, self.read_bits, self.write_bits, self.dram
         )
 
-    def stalls_of(self, first: int, stop: int) -> tuple[tuple[str, int], ...]:
-        """Idle cycles by cause of the segments from `first` up to `stop`."""
-        sums = np.zeros(len(CAUSES), np.int64)
-        np.add.at(sums, self.causes[first:stop].reshape(-1), self.waits[first:stop].reshape(-1))
-        return tuple(sorted((CAUSES[i], int(n)) for i, n in enumerate(sums) if n))
+    def stalls_of(self, rows: Ints) -> tuple[tuple[str, int], ...]:
+        """Idle cycles by cause of these segments."""
+        sums = np.zeros(len(CAUSES) + 1, np.int64)
+        np.add.at(sums, self.causes[rows].reshape(-1), self.waits[rows, :2].reshape(-1))
+        sums[-1] = self.waits[rows, 2].sum()
+        return tuple(sorted((name, int(n)) for name, n in zip((*CAUSES, OTHER_UNIT), sums, strict=True) if n))

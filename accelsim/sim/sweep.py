@@ -16,7 +16,7 @@ Array = Any
 def sweep(
     work: Array, moves: Array, num: int, den: int, latency: int, times: Array, spans: Array, waits: Array, causes: Array
 ) -> tuple[int, int]:
-    """Fill times (segments, 3), spans (transfers, 2), waits and causes (segments, 2).
+    """Fill times (segments, 3), spans (transfers, 2), waits (segments, 3) and causes (segments, 2).
 
     A transfer of b bits holds the channel for ceil(b num / den) cycles. Transfers that a segment needs are chained in
     channel order: `head` is the first of a segment's, `after` the next of the same segment.
@@ -27,13 +27,20 @@ def sweep(
     count, size = work.shape[0], moves.shape[0]
     head, tail = np.full(count + 1, -1, np.int64), np.full(count + 1, -1, np.int64)
     after, done = np.full(size, -1, np.int64), np.zeros(size, np.int64)
-    over = np.zeros((count + 1, 2), np.int64)  # of no segment, then of each: its end, and that of its last stream
-    index = free = busy = latest = last = streamed = end = 0
+    over = np.zeros((count + 1, 3), np.int64)  # of no segment, then of each, by `stream.SOON`
+    state = np.zeros((2, 3), np.int64)  # last stream start, its end, and the end of all, by unit
+    index = free = busy = latest = 0
     for number in range(-1, count):
         if number >= 0:
+            unit, settled = work[number, 6], over[work[number, 7] + 1, 2]
+            last, streamed, end = state[unit, 0], state[unit, 1], state[unit, 2]
             loader = last if work[number, 4] else end
             slot = end if work[number, 5] else streamed
+            unbound = max(loader + work[number, 0], slot)
+            loader = loader if work[number, 4] else max(loader, settled)
+            slot = max(slot, settled)
             planned = max(loader + work[number, 0], slot)
+            waits[number, 2] = planned - unbound
             load_start, cause = loader, 0
             item = head[number]
             while item >= 0:
@@ -53,7 +60,9 @@ def sweep(
             streamed = last + work[number, 2]
             end = max(end, streamed + work[number, 3])
             times[number, 0], times[number, 1], times[number, 2] = load_start, begin, end
+            state[unit, 0], state[unit, 1], state[unit, 2] = last, streamed, end
             over[number + 1, 0], over[number + 1, 1] = end, streamed
+            over[number + 1, 2] = max(end, over[number, 2])
         while index < size and moves[index, 3] <= number:
             start = max(free, over[moves[index, 3] + 1, moves[index, 8]])
             free = start + dram_cycles(moves[index, 2], num, den)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 
-from accelsim.sim.network import Network, PartTime, Piece
+from accelsim.sim.network import Group, Network, PartTime
 from accelsim.sim.stream import TURN, Ints, Outcome, Stream, Summary
 
 SCHEDULES = ("network", "layerwise")
@@ -17,20 +18,29 @@ SCHEDULES = ("network", "layerwise")
 
 @dataclass(frozen=True)
 class Slot:
-    """When a layer runs, in cycles, and the times of its work items."""
+    """When a layer runs, in cycles, and the times of its work items.
+
+    Attributes:
+        fresh: its cycles after the end of all layers before it; over all layers they add up to the makespan.
+    """
 
     start: int
     end: int
     times: tuple[PartTime, ...]
+    fresh: int
+
+    @property
+    def beside(self) -> bool:
+        """Does it begin before all layers before it have ended?"""
+        return self.end - self.start > self.fresh
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Owner:
-    """A work item of a strip: its layer, its segments, and the unit that runs them."""
+    """A work item of a strip: its layer, its segments' numbers in the strip, and the unit that runs them."""
 
     name: str
-    first: int
-    stop: int
+    rows: Ints
     on_array: bool
 
 
@@ -39,6 +49,7 @@ class Strip:
     """A stream that ran from cycle `offset` on.
 
     Attributes:
+        owners: its work items, in order; groups: the same by what runs at the same time.
         first_id: a number for its first transfer that no other strip uses.
     """
 
@@ -46,19 +57,37 @@ class Strip:
     stream: Stream
     outcome: Outcome
     owners: tuple[Owner, ...]
+    groups: tuple[Group, ...]
     first_id: int
 
     @cached_property
     def layer_of_move(self) -> Ints:
         """For each transfer in channel order, the work item during whose segments the channel comes to it: a number
-        that never falls."""
-        stops = np.array([owner.stop for owner in self.owners], np.int64)
+        that never falls. Of two side by side, the one whose last segment comes later in program order may stand for
+        both."""
+        stops = np.maximum.accumulate([owner.rows[-1] + 1 for owner in self.owners])
         found: Ints = np.searchsorted(stops, self.stream.moves[:, TURN] + 1, side="right").clip(0, len(stops) - 1)
         return found
 
-    def on_array(self, segment: int) -> bool:
-        """Does the array run a segment?"""
-        return next(owner.on_array for owner in self.owners if owner.first <= segment < owner.stop)
+    @cached_property
+    def on_array(self) -> NDArray[np.bool_]:
+        """For each segment, whether the array runs it."""
+        found = np.zeros(len(self.stream.work), np.bool_)
+        for owner in self.owners:
+            found[owner.rows] = owner.on_array
+        return found
+
+    def occupancy(self) -> Iterator[tuple[str, Ints, Ints]]:
+        """(memory, cycles, bits in use from then on) for the memories of each group in turn."""
+        for group in self.groups:
+            ends = [self.outcome.times[place, 2] + self.offset for place in group.places]
+            begins = [self.outcome.times[place[:1], 0] + self.offset for place in group.places]
+            when = np.unique(np.concatenate([*begins, *ends]))
+            for memory, size in group.pieces[0].size.items():
+                bits = np.full(when.size, size - group.capacity[memory], np.int64)
+                for piece, end in zip(group.pieces, ends, strict=True):
+                    bits += piece.usage(memory)[np.searchsorted(end, when, side="right")]
+                yield memory, when, bits
 
 
 @dataclass(frozen=True)
@@ -78,11 +107,10 @@ class Streams:
     """The streams behind a timetable.
 
     Attributes:
-        strips: those whose segments are listed; pieces: their work items in order. sealed: the other work items.
+        strips: those whose segments are listed. sealed: the other work items.
     """
 
     strips: tuple[Strip, ...]
-    pieces: tuple[Piece, ...]
     sealed: tuple[Sealed, ...] = ()
 
 
@@ -107,22 +135,16 @@ class Timetable:
         return self.streams.strips
 
     @property
-    def pieces(self) -> tuple[Piece, ...]:
-        """The work items of all strips, in order."""
-        return self.streams.pieces
+    def end(self) -> int:
+        """The makespan."""
+        return max((slot.end for slot in self.slots), default=0)
 
     def occupancy(self) -> list[tuple[str, Ints, Ints]]:
         """(memory, cycles, bits in use from then on) of every memory: tiles, and regions of tensors that stay."""
-        pieces = iter(self.pieces)
         found: dict[str, list[tuple[Ints, Ints]]] = {}
         for strip in self.strips:
-            for owner in strip.owners:
-                piece = next(pieces)
-                times = strip.outcome.times[owner.first : owner.stop] + strip.offset
-                when = np.append(times[:1, 0], times[:, 2])
-                for memory, size in piece.size.items():
-                    bits = size - piece.capacity[memory] + piece.usage(memory)
-                    found.setdefault(memory, []).append((when, bits))
+            for memory, when, bits in strip.occupancy():
+                found.setdefault(memory, []).append((when, bits))
         return [
             (memory, np.concatenate([when for when, _ in rows]), np.concatenate([bits for _, bits in rows]))
             for memory, rows in found.items()

@@ -10,15 +10,15 @@ from accelsim.sim.limits import Limits
 from accelsim.sim.stream import Breakdown, Segment, Stream, Transfer, stream_of
 
 
-def vector_stream(job: VectorJob, arch: Accelerator, limits: Limits | None = None) -> Stream:
-    """The stream of a job: per chunk a load, a segment and a store, parameters first.
+def vector_stream(job: VectorJob, arch: Accelerator, limits: Limits | None = None, least: int = 1) -> Stream:
+    """The stream of a job: per chunk a load, a segment and a store, parameters first; `least` chunks if rows allow.
 
     Raises:
         BudgetExceeded: more chunks than the limits allow.
     """
     memory = vector_memory(arch)
     precision = arch.precision
-    chunks = chunk_count(job, arch)
+    chunks = chunk_count(job, arch, least)
     (Limits() if limits is None else limits).check("chunks of vector work", chunks, "a larger memory makes them fewer")
     depth = {h.operand: h.depth for h in memory.holds}
     reads = job.in_words if job.reads is None else job.reads

@@ -13,20 +13,35 @@ from accelsim.arch import Dram, DramTiming
 from accelsim.dram import PRESETS
 from accelsim.sim import oracle, recurrence
 from accelsim.sim.build import build_stream
-from accelsim.sim.stream import Segment, Stream, Transfer, stream_of
+from accelsim.sim.stream import (
+    AFTER,
+    BODY,
+    OTHER_UNIT,
+    READY,
+    SETTLED,
+    SOON,
+    STREAM,
+    UNIT,
+    Segment,
+    Stream,
+    Transfer,
+    stream_of,
+)
 from tests.agreement.dram_rules import timings
 from tests.agreement.machines import machine, nests
 
 
 @st.composite
-def streams(draw: st.DrawFn, most: int = 12) -> Stream:
+def streams(draw: st.DrawFn, most: int = 12, units: int = 1) -> Stream:
+    """Any stream; with two units segments wait for those of the other one, and transfers for all of both."""
     cycles = st.integers(0, 30)
     count = draw(st.integers(1, most))
     flags = [draw(st.booleans())] * 2 if draw(st.booleans()) else None
     segments = []
-    for _ in range(count):
+    for number in range(count):
         ahead, apart = flags or (draw(st.booleans()), draw(st.booleans()))
-        segments.append(Segment(draw(cycles), draw(cycles), draw(cycles), draw(cycles), ahead, apart))
+        unit, after = draw(st.integers(0, units - 1)), draw(st.integers(-1, number - 1)) if units > 1 else -1
+        segments.append(Segment(draw(cycles), draw(cycles), draw(cycles), draw(cycles), ahead, apart, unit, after))
     transfers = []
     for _ in range(draw(st.integers(0, 3 * most))):
         ready = draw(st.integers(-1, count - 1))
@@ -36,8 +51,11 @@ def streams(draw: st.DrawFn, most: int = 12) -> Stream:
         operand = draw(st.sampled_from(["Inputs", "Weights", "Outputs"]))
         bits, address = draw(st.integers(1, 400)), draw(st.integers(0, 1 << 20))
         transfers.append(
-            Transfer(kind, operand, bits, ready, needed, draw(st.booleans()), address, turn, draw(st.booleans()))
-        )
+            Transfer(
+                kind, operand, bits, ready, needed, draw(st.booleans()), address, turn, draw(st.booleans()),
+                units > 1 and draw(st.booleans()),
+            )
+        )  # fmt: skip
     return stream_of(segments, transfers)
 
 
@@ -48,6 +66,39 @@ def test_recurrence_equals_simpy(stream: Stream, latency: int, bandwidth: int, c
     slow = oracle.run(stream, dram, clock)
     assert recurrence.run(stream, dram, clock, "python") == slow
     assert recurrence.run(stream, dram, clock, "compiled") == slow
+
+
+@settings(deadline=None, max_examples=400)
+@given(stream=streams(units=2), latency=st.integers(0, 40), bandwidth=st.integers(1, 64))
+def test_two_units_side_by_side(stream: Stream, latency: int, bandwidth: int) -> None:
+    """All engines, with and without arbitration; no unit does two things at once, and nothing runs before its time."""
+    dram = Dram("random", bandwidth, latency, 1, 1)
+    slow = oracle.run(stream, dram, 1)
+    assert recurrence.run(stream, dram, 1, "python") == slow == recurrence.run(stream, dram, 1, "compiled")
+    for rule in ("first_come", "round_robin"):
+        queued = replace(dram, arbitration=rule)
+        assert recurrence.run(stream, queued, 1) == oracle.run(stream, queued, 1)
+    settled = np.append(0, np.maximum.accumulate(slow.times[:, 2]))
+    assert (slow.times[:, 1] >= settled[stream.work[:, AFTER] + 1]).all()
+    streamed = slow.times[:, 1] + stream.work[:, BODY] + stream.work[:, STREAM]
+    for unit in range(2):
+        mine = stream.work[:, UNIT] == unit
+        assert (slow.times[mine, 1][1:] >= streamed[mine][:-1]).all()
+    both = settled[stream.moves[:, READY] + 1]
+    assert (slow.spans[:, 0] >= both)[stream.moves[:, SOON] == SETTLED].all()
+
+
+@settings(deadline=None, max_examples=100)
+@given(stream=streams(units=2))
+def test_waits_for_the_other_unit_are_charged_apart(stream: Stream) -> None:
+    """Without transfers and overlap, each unit's work and its waits for the other one fill the time to its last end."""
+    serial = [replace(s, ahead=False, apart=True) for s in stream.segments]
+    outcome = recurrence.run(stream_of(serial, ()), Dram("none", 1, 0, 1, 1), 1)
+    for unit in range(2):
+        mine = np.flatnonzero(stream.work[:, UNIT] == unit)
+        if mine.size:
+            work = sum(serial[i].total for i in mine)
+            assert outcome.times[mine[-1], 2] == work + dict(outcome.stalls_of(mine)).get(OTHER_UNIT, 0)
 
 
 @settings(deadline=None, max_examples=200)

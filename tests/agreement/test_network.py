@@ -15,11 +15,24 @@ from accelsim.arch import Accelerator, Dram
 from accelsim.graph import LayerGraph, Network, optimise
 from accelsim.lookup import load_arch
 from accelsim.mapper.objective import Objective
+from accelsim.pieces import pieces_of
 from accelsim.plan import Options, Plan, plan_network
-from accelsim.schedule import pieces_of, timetable
+from accelsim.schedule import timetable
 from accelsim.sim import oracle, recurrence
-from accelsim.sim.network import Piece, Room, joined, part_times
-from accelsim.sim.stream import KIND, NEEDED, OPERAND, OPERANDS, READY, Segment, Stream, Transfer, stream_of
+from accelsim.sim.network import Beside, Piece, Room, joined, part_times
+from accelsim.sim.stream import (
+    KIND,
+    NEEDED,
+    OPERAND,
+    OPERANDS,
+    OTHER_UNIT,
+    READY,
+    Segment,
+    Stream,
+    Transfer,
+    channel_order,
+    stream_of,
+)
 from tests.agreement.test_engines import streams
 
 DRAM = Dram("test", 8, 3, 1, 1)
@@ -46,7 +59,9 @@ def planned(name: str, schedule: str, shrink: int = 1) -> tuple[Accelerator, tup
 def pieces(draw: st.DrawFn) -> Piece:
     """Any stream with room for weights and results that its capacity may or may not leave to others."""
     stream = draw(streams(most=5))
-    count = len(stream.work)
+    count, moves = len(stream.work), stream.moves.copy()
+    moves[moves[:, NEEDED] == count, KIND] = 0  # what nobody needs is stored
+    stream = replace(stream, moves=channel_order(moves))
     ends = st.lists(st.integers(0, count - 1), max_size=4).map(lambda found: np.array(sorted(found), np.int64))
     rooms = tuple(
         Room("GLB", operand, draw(st.integers(1, 40)), draw(st.integers(1, 2)), draw(ends)) for operand in OPERANDS
@@ -55,8 +70,25 @@ def pieces(draw: st.DrawFn) -> Piece:
     return Piece(stream, rooms, {"GLB": used + draw(st.integers(0, 80))}, {}, draw(st.booleans()), draw(st.booleans()))
 
 
-@settings(deadline=None, max_examples=150)
-@given(parts=st.lists(pieces(), min_size=1, max_size=4), bandwidth=st.integers(1, 40))
+@st.composite
+def networks(draw: st.DrawFn) -> list[Piece]:
+    """Work items, some of them side by side with the one before."""
+    found: list[Piece] = []
+    for piece in draw(st.lists(pieces(), min_size=1, max_size=5)):
+        count, room = len(piece.stream.work), {"GLB": draw(st.integers(80, 400))}
+        piece = replace(piece, unit=draw(st.integers(0, 1)))
+        if found and found[-1].beside is None and draw(st.booleans()):
+            most = len(found[-1].stream.work)
+            after = np.array(draw(st.lists(st.integers(0, most), min_size=count, max_size=count)), np.int64)
+            after[0] = max(1, after[0])
+            places = np.maximum.accumulate(np.maximum(1, np.minimum(most, after + draw(st.integers(0, 2)))))
+            piece = replace(piece, unit=1 - found[-1].unit, beside=Beside(after, places, room))
+        found.append(piece)
+    return found
+
+
+@settings(deadline=None, max_examples=300)
+@given(parts=networks(), bandwidth=st.integers(1, 40))
 def test_engines_agree_on_networks(parts: list[Piece], bandwidth: int) -> None:
     whole = joined(parts)
     dram = replace(DRAM, bandwidth_bits_per_s=bandwidth)
@@ -64,27 +96,61 @@ def test_engines_agree_on_networks(parts: list[Piece], bandwidth: int) -> None:
     assert recurrence.run(whole.stream, dram, 1, "compiled") == slow
     assert recurrence.run(whole.stream, dram, 1, "python") == slow
     times = part_times(whole, slow)
-    assert sum(time.cycles for time in times) == slow.makespan
+    assert max(time.end for time in times) == slow.makespan
     stalls: dict[str, int] = {}
-    for time in times:
+    for time, rows in zip(times, whole.places, strict=True):
         for cause, cycles in time.stalls.items():
             stalls[cause] = stalls.get(cause, 0) + cycles
-    assert stalls == dict(slow.stalls)
+        first = int(slow.waits[rows[0], 2])
+        stalls[OTHER_UNIT] = stalls.get(OTHER_UNIT, 0) + first
+    assert {cause: cycles for cause, cycles in stalls.items() if cycles} == dict(slow.stalls)
     moved = [sum(int(piece.stream.moves[:, 2].sum()) for piece in parts), int(whole.stream.moves[:, 2].sum())]
     assert moved[0] == moved[1]
 
 
-@settings(deadline=None, max_examples=100)
-@given(parts=st.lists(pieces(), min_size=1, max_size=4))
+@settings(deadline=None, max_examples=200)
+@given(parts=networks())
 def test_work_items_run_in_order_and_no_faster_than_they_can(parts: list[Piece]) -> None:
+    """Groups one after another; side by side, a segment waits for those of the other work item that it names."""
     whole = joined(parts)
     outcome = recurrence.run(whole.stream, DRAM, 1)
-    for piece, begin, stop in zip(parts, whole.bounds, whole.bounds[1:], strict=False):
-        before = outcome.times[begin - 1, 2] if begin else 0
-        assert outcome.times[begin, 1] >= before
+    begins, ends = outcome.times[:, 1], outcome.times[:, 2]
+    assert sorted(np.concatenate(whole.places).tolist()) == list(range(len(whole.stream.work)))
+    for group in whole.groups:
+        mine = np.concatenate(group.places)
+        assert begins[mine].min() >= ends[: group.begin].max(initial=0)
+        beside = group.pieces[-1].beside
+        if beside is not None:
+            one, other = group.places
+            for begin, needs in zip(begins[other].tolist(), beside.after.tolist(), strict=True):
+                assert begin >= ends[one][:needs].max(initial=0)
+    times = part_times(whole, replace(outcome, final_drain=0))
+    for piece, time in zip(parts, times, strict=True):
         still = recurrence.run(replace(piece.stream, moves=piece.stream.moves[:0]), DRAM, 1)
-        load = int(piece.stream.work[0, 0])
-        assert outcome.times[stop - 1, 2] - before >= still.makespan - load
+        assert time.cycles >= still.makespan - int(piece.stream.work[0, 0])
+
+
+@settings(deadline=None, max_examples=200)
+@given(parts=networks())
+def test_side_by_side_first_tiles_wait_until_the_room_is_theirs(parts: list[Piece]) -> None:
+    """First loads of the second of two start once the other one's first segment has ended; a group's, once all before
+    have, but for weights."""
+    whole = joined(parts)
+    outcome, moves = recurrence.run(whole.stream, DRAM, 1), whole.stream.moves
+    ends = np.append(0, np.maximum.accumulate(outcome.times[:, 2]))
+    item = np.zeros(len(whole.stream.work) + 1, np.int64) - 1
+    for number, rows in enumerate(whole.places):
+        item[rows] = number
+    loads = moves[:, KIND] == 1
+    for number, (piece, rows) in enumerate(zip(whole.pieces, whole.places, strict=True)):
+        group = next(g for g in whole.groups if rows[0] in np.concatenate(g.places))
+        mine = loads & (item[moves[:, NEEDED]] == number)
+        starts = outcome.spans[mine, 0]
+        if piece.beside is not None:
+            assert (starts >= outcome.times[group.places[0][0], 2]).all()
+        else:
+            others = mine & ((moves[:, OPERAND] != OPERANDS.index("Weights")) | (not piece.trained))
+            assert (outcome.spans[others, 0] >= ends[group.begin]).all()
 
 
 @pytest.mark.parametrize("schedule", ["network", "layerwise"])
@@ -96,8 +162,10 @@ def test_real_networks(name: str, schedule: str) -> None:
     assert times.network is not None and times.outcome is not None
     assert oracle.run(times.network.stream, arch.dram, arch.clock_hz) == times.outcome
     apart = timetable(plans, arch, "layerwise")
-    assert times.slots[-1].end <= apart.slots[-1].end
-    assert [slot.start for slot in times.slots[1:]] == [slot.end for slot in times.slots[:-1]]
+    assert times.end <= apart.end
+    for before, slot in pairwise(times.slots):
+        assert slot.beside or slot.start >= before.end
+    assert sum(slot.fresh for slot in times.slots) == times.end == times.outcome.makespan
 
 
 @pytest.mark.parametrize("shrink", [1, 2, 4])
@@ -105,12 +173,11 @@ def test_real_networks(name: str, schedule: str) -> None:
 def test_early_weights_find_room(name: str, shrink: int) -> None:
     """When the first weights of a work item start on the channel, what the one before still needs leaves them room."""
     arch, plans = planned(name, "network", shrink)
-    parts = pieces_of(plans, arch)
-    whole = joined(parts)
+    whole = joined(pieces_of(plans, arch))
     outcome = recurrence.run(whole.stream, arch.dram, arch.clock_hz)
     early = 0
-    for number, (before, piece) in enumerate(pairwise(parts), 1):
-        begin, first = whole.bounds[number], whole.bounds[number - 1]
+    for before, group in pairwise(whole.groups):
+        begin, first, piece = group.begin, before.begin, group.pieces[0]
         moves = whole.stream.moves
         mine = (
             (moves[:, NEEDED] >= begin) & (moves[:, READY] < begin) & (moves[:, OPERAND] == OPERANDS.index("Weights"))
@@ -133,11 +200,11 @@ def test_early_weights_find_room(name: str, shrink: int) -> None:
 def test_loads_never_pass_the_stores_before_them(name: str) -> None:
     """Channel order: all stores of a work item come before every load of the next one's inputs."""
     arch, plans = planned(name, "layerwise")
-    parts = pieces_of(plans, arch)
-    whole, moves = joined(parts), joined(parts).stream.moves
-    place = np.arange(len(moves))
+    whole = joined(pieces_of(plans, arch))
+    moves, place = whole.stream.moves, np.arange(len(whole.stream.moves))
     compared = 0
-    for begin, stop, after in zip(whole.bounds, whole.bounds[1:], whole.bounds[2:], strict=False):
+    bounds = [*(group.begin for group in whole.groups), len(whole.stream.work)]
+    for begin, stop, after in zip(bounds, bounds[1:], bounds[2:], strict=False):
         made = (moves[:, KIND] == 0) & (moves[:, READY] >= begin) & (moves[:, READY] < stop)
         reads = (moves[:, KIND] == 1) & (moves[:, OPERAND] == OPERANDS.index("Inputs"))
         reads &= (moves[:, NEEDED] >= stop) & (moves[:, NEEDED] < after)

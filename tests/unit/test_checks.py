@@ -7,7 +7,15 @@ from typing import Any
 
 import pytest
 
-from accelsim.checks import check_channel, check_compulsory, check_counts, check_ports, check_time, check_totals
+from accelsim.checks import (
+    check_channel,
+    check_compulsory,
+    check_counts,
+    check_ports,
+    check_side_by_side,
+    check_time,
+    check_totals,
+)
 from accelsim.energy import Flow, array_traffic, energy_fj, leakage_fj
 from accelsim.errors import CheckFailed, InputError
 from accelsim.graph import Network, optimise
@@ -122,9 +130,25 @@ def test_totals_that_do_not_add_up_are_seen() -> None:
     report = plan_and_report()[1]
     with pytest.raises(CheckFailed, match="totals == sum of the layers"):
         check_totals(report.results, replace(report.totals, macs=1), ARCH.clock_hz, ARCH.array.pes)
-    overlapping = (report.results[0], replace(report.results[1], start_cycle=0), *report.results[2:])
-    with pytest.raises(CheckFailed, match="one after another"):
-        check_totals(overlapping, report.totals, ARCH.clock_hz, ARCH.array.pes)
+    shifted = (report.results[0], replace(report.results[1], start_cycle=0), *report.results[2:])
+    with pytest.raises(CheckFailed, match="cycles == end - start"):
+        check_totals(shifted, report.totals, ARCH.clock_hz, ARCH.array.pes)
+    third = report.results[2]
+    early = replace(third, start_cycle=0, cycles=third.end_cycle)
+    with pytest.raises(CheckFailed, match="at most two layers run at a time"):
+        check_totals((*report.results[:2], early, *report.results[3:]), report.totals, ARCH.clock_hz, ARCH.array.pes)
+
+
+def test_layers_side_by_side_share_what_there_is() -> None:
+    """Two layers that each keep a port busy for all of their time cannot run at the same time."""
+    first, second = plan_and_report()[1].results[:2]
+    beside = replace(second, start_cycle=0, end_cycle=first.end_cycle, cycles=first.cycles)
+    busy = {"SRAM read port": first.cycles, "DRAM channel": 10**9}
+    full = [replace(layer, anatomy=replace(layer.anatomy, busy_cycles=busy)) for layer in (first, beside)]
+    check_side_by_side((first, second))
+    check_side_by_side((full[0], replace(full[1], start_cycle=first.end_cycle)))
+    with pytest.raises(CheckFailed, match="SRAM read port serves both layers side by side"):
+        check_side_by_side(full)
 
 
 def test_more_bandwidth_never_slows_a_mapping() -> None:
