@@ -6,7 +6,22 @@ from collections import Counter
 from dataclasses import replace
 
 from accelsim.graph.graph import LayerGraph, Node
-from accelsim.layers import Activation, Add, BatchNorm2d, Conv, ConvTranspose, DeformConv2d, Linear, MatMul
+from accelsim.layers import (
+    Activation,
+    Add,
+    BatchNorm2d,
+    Binary,
+    Conv,
+    ConvTranspose,
+    DeformConv2d,
+    GroupNorm,
+    LayerNorm,
+    Linear,
+    MatMul,
+)
+
+FUSING = (Conv, ConvTranspose, DeformConv2d, Linear, MatMul, Add, Binary, BatchNorm2d, LayerNorm, GroupNorm)
+"""Layers that apply an activation to their results before these leave."""
 
 
 def _absorb(graph: LayerGraph, eligible: dict[str, Node]) -> LayerGraph:
@@ -68,16 +83,14 @@ def fold_batch_norm(graph: LayerGraph) -> LayerGraph:
 
 
 def fuse_activations(graph: LayerGraph) -> LayerGraph:
-    """Fuse every activation into the convolution, linear layer or sum before it, if nothing else reads that."""
+    """Fuse every activation into the convolution, linear layer, normalisation or elementwise operation before it, if
+    nothing else reads that."""
     eligible = {}
     for node in graph.layers:
         if not isinstance(node.layer, Activation):
             continue
         source = graph.node(node.inputs[0])
-        fits = (
-            isinstance(source.layer, Conv | ConvTranspose | DeformConv2d | Linear | MatMul | Add)
-            and source.activation is None
-        )
+        fits = isinstance(source.layer, FUSING) and source.activation is None
         if fits and _only_reader(graph, source.name):
             eligible[node.name] = replace(
                 source, activation=node.layer, folded=(*source.folded, f"{node.op} {node.name}")

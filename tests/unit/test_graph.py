@@ -95,6 +95,18 @@ def test_residual_sum_takes_its_relu() -> None:
     assert [(node.op, bool(node.activation)) for node in graph.layers] == [("conv2d", False), ("add", True)]
 
 
+def test_a_normalisation_that_stays_takes_its_activation() -> None:
+    """Before a convolution (DenseNet), and after a depthwise one (ConvNeXt); a pooling layer takes none."""
+    n = net()
+    x = n.relu(n.batch_norm(n.input(4, 4, 4)))
+    x = n.gelu(n.layer_norm(n.conv(x, 4, 1), axis=1))
+    graph = optimise(n.build(n.relu(n.max_pool(x, 2))))
+    ops = [(node.op, bool(node.activation)) for node in graph.layers]
+    assert ops == [
+        ("batch_norm2d", True), ("conv2d", False), ("layer_norm", True), ("max_pool2d", False), ("relu", False),
+    ]  # fmt: skip
+
+
 def chain(*links: tuple[str, str]) -> LayerGraph:
     nodes = [Node("x", None, (), (1, 4))]
     nodes += [Node(name, Linear(4), (source,), (1, 4), ((1, 4),), name, 20, 16) for name, source in links]
