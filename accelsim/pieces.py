@@ -3,9 +3,9 @@
 Two work items of neighbouring layers, one on the array and one on the vector unit, run side by side
 
 * if the later one does not read what the earlier one makes (a pooling branch beside a convolution), or
-* if the later one takes the results of the array word by word: elementwise work, or a move such as a concatenation.
-  Every chunk follows the segments that finish its words, in whatever order they are finished: on chip if they stay
-  there, else through DRAM, behind their stores;
+* if the later one takes the results of the array row by row: elementwise work or a move such as a concatenation, whose
+  rows are words, or a normalisation or softmax. Every chunk follows the segments that finish its rows, in whatever
+  order they are finished: on chip if they stay there, else through DRAM, behind their stores;
 
 and if there is room for the tiles and regions of both. The vector unit then works with the lanes and port words a cycle
 that the array's layer leaves: all, less what that layer takes on average over its busy cycles (assumed: its accesses
@@ -23,12 +23,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from accelsim.arch import Accelerator
-from accelsim.layers import Move, VectorWork
+from accelsim.graph import Node
+from accelsim.layers import Layer, LayerNorm, LpNorm, Move, Softmax, VectorWork
 from accelsim.mapping.chunks import PIPELINE_CHUNKS, VectorJob, chunk_bounds, chunk_room
 from accelsim.mapping.legality import uses
 from accelsim.mapping.points import vector_memory
 from accelsim.plan import Part, Plan, part_again
 from accelsim.sim import recurrence
+from accelsim.sim.finish import finish_segments
 from accelsim.sim.network import Beside, Piece, Room, joined
 from accelsim.sim.stream import (
     AHEAD,
@@ -40,6 +42,7 @@ from accelsim.sim.stream import (
     KINDS,
     LOAD,
     NEEDED,
+    READY,
     STREAM,
     TURN,
     Breakdown,
@@ -131,37 +134,75 @@ def _reads(one: _Seen, other: _Seen, roots: dict[str, str]) -> bool:
     return any(roots.get(source, source) == one.plan.node.name for source in other.plan.node.inputs)
 
 
-def _finished(one: _Seen, other: _Seen, arch: Accelerator) -> Ints | None:
-    """For work that can take the results of the array word by word: how many are there for it, on chip or in DRAM's
-    queue, once each segment of the array has ended. None if it cannot.
+def _row_axes(layer: Layer | None, rank: int) -> tuple[int, ...] | None:
+    """The dims of one row of a normalisation or softmax; None for other layers."""
+    if isinstance(layer, Softmax):
+        return layer.axes(rank)
+    if isinstance(layer, LayerNorm):
+        return tuple(range(layer.axis % rank, rank))
+    return (layer.axis % rank,) if isinstance(layer, LpNorm) else None
 
-    It is elementwise on all of them, or moves them and others, all from DRAM or all on chip.
-    """
-    job, mapped, item = other.part.job, one.part.mapped, other.part.item
-    if job is None or mapped is None or job.rows != job.out_words or not one.part.on_array:
+
+def _rows_finished(part: Part, node: Node, turns: Ints | None) -> Ints | None:
+    """How many rows of a normalisation or softmax the array's results fill, once each segment has ended, or its `turns`
+    in the queue to DRAM are over. None if its rows are not known."""
+    shape = node.input_shapes[0]
+    axes = _row_axes(node.layer, len(shape))
+    if axes is None or part.mapped is None:
         return None
-    words = mapped.mapping.problem.output.words
-    alone = one.first and one.last and other.first and other.last
-    moved = isinstance(item, Move) and job.in_words == job.out_words and job.here_words in (0, job.in_words)
-    if not alone or not (moved or (isinstance(item, VectorWork) and job.out_words == words)):
+    simulated, mapping = part.mapped.simulated, part.mapped.mapping
+    segments = finish_segments(mapping, simulated.arch, simulated.drafts.factors, turns is not None)
+    if segments is None:
         return None
-    if one.plan.stays:
-        return mapped.simulated.finished
-    moves = one.part.stream.moves
-    stores = moves[moves[:, KIND] == KINDS.index("store")]
-    if stores[:, BITS].sum() != words * arch.precision.output_bits:
-        return None  # psums go there too, or coded words
-    sums = np.bincount(stores[:, TURN], stores[:, BITS], len(one.part.stream.work)).astype(np.int64)
-    found: Ints = np.cumsum(sums) // arch.precision.output_bits
+    last = segments if turns is None else turns[segments]
+    rows = last.reshape(shape).max(axis=axes)
+    found: Ints = np.cumsum(np.bincount(rows.reshape(-1), minlength=simulated.segments))
     return found
 
 
-def _needs(job: VectorJob, chunks: int, finished: Ints) -> Ints:
-    """For each chunk of work that follows the array, how many segments must have ended to finish its words (1 or more).
+def _store_turns(part: Part, arch: Accelerator) -> tuple[Ints, Ints] | None:
+    """Of results on their way to DRAM: how many words had their turn once each segment has ended, and, for each
+    segment, the turn by which all that leaves with it is in the queue. None where psums or coded words go there too."""
+    assert part.mapped is not None
+    moves, count = part.stream.moves, part.ran.segments
+    stores = moves[moves[:, KIND] == KINDS.index("store")]
+    if stores[:, BITS].sum() != part.mapped.mapping.problem.output.words * arch.precision.output_bits:
+        return None
+    sums = np.bincount(stores[:, TURN], stores[:, BITS], count).astype(np.int64)
+    turns = np.zeros(count, np.int64)
+    np.maximum.at(turns, stores[:, READY], stores[:, TURN])
+    return np.cumsum(sums) // arch.precision.output_bits, turns
 
-    Words that are there from the start come first.
+
+def _finished(one: _Seen, other: _Seen, arch: Accelerator) -> Ints | None:
+    """For work that can take the results of the array row by row: how many of its rows are there, on chip or in DRAM's
+    queue, once each segment of the array has ended. None if it cannot.
+
+    It is elementwise, a normalisation or a softmax on all of them, or moves them and others, all from DRAM or all on
+    chip. A row of elementwise work or a move is a word.
     """
-    ends = np.array(chunk_bounds(job, chunks, job.out_words)[1:], np.int64) - (job.out_words - finished[-1])
+    job, mapped, item = other.part.job, one.part.mapped, other.part.item
+    if job is None or mapped is None or not one.part.on_array:
+        return None
+    alone = one.first and one.last and other.first and other.last
+    whole = isinstance(item, VectorWork) and job.out_words == mapped.mapping.problem.output.words
+    moved = isinstance(item, Move) and job.in_words == job.out_words and job.here_words in (0, job.in_words)
+    if not alone or not (whole or moved):
+        return None
+    stored = None if one.plan.stays else _store_turns(one.part, arch)
+    if stored is None and not one.plan.stays:
+        return None
+    if job.rows == job.out_words:
+        return mapped.simulated.finished if stored is None else stored[0]
+    return _rows_finished(one.part, other.plan.node, None if stored is None else stored[1]) if whole else None
+
+
+def _needs(job: VectorJob, chunks: int, finished: Ints) -> Ints:
+    """For each chunk of work that follows the array, how many segments must have ended to finish its rows (1 or more).
+
+    Rows that are there from the start come first.
+    """
+    ends = np.array(chunk_bounds(job, chunks, job.rows)[1:], np.int64) - (job.rows - finished[-1])
     found: Ints = np.searchsorted(finished, ends, side="left") + 1
     return found
 

@@ -63,7 +63,7 @@ def _flow(flows: list[LinkFlow], operand: str, child: str) -> LinkFlow:
     return next(f for f in flows if f.operand.name == operand and f.point.memory == child)
 
 
-def _home_flow(flows: list[LinkFlow]) -> LinkFlow:
+def home_flow(flows: list[LinkFlow]) -> LinkFlow:
     """Results on their way into the memory that gives them to DRAM (or there, if PEs do)."""
     outputs = [flow for flow in flows if flow.operand.role == "output"]
     outermost = next(flow for flow in outputs if flow.point.parent == "DRAM")
@@ -318,6 +318,13 @@ def pass_times(passes: Passes, flows: list[LinkFlow], arch: Accelerator, post_op
     return PassTimes(load, np.maximum(stream, ports), drain, ideal, overlap)
 
 
+def new_segments(passes: Passes, flows: list[LinkFlow], group: bool) -> NDArray[np.bool_]:
+    """The passes at which a segment begins: those at which a tile fed from DRAM changes, or, if none `group`, all."""
+    fed = [flow.changed for flow in flows if flow.point.parent == "DRAM"]
+    found: NDArray[np.bool_] = np.logical_or.reduce(fed) if group else np.ones(passes.count, np.bool_)
+    return found
+
+
 def build_stream(
     mapping: Mapping, arch: Accelerator, rules: Rules | None = None, post_ops: int = 0, group: bool = True,
     zeros: Zeros = DENSE, factors: Factors | None = None,
@@ -332,7 +339,7 @@ def build_stream(
     times = pass_times(passes, flows, arch, post_ops)
     load, stretched, drain, ideal, overlap = times.load, times.stream, times.drain, times.ideal, times.overlap
     fed = [flow for flow in flows if flow.point.parent == "DRAM"]
-    edges = np.logical_or.reduce([flow.changed for flow in fed]) if group else np.ones(passes.count, np.bool_)
+    edges = new_segments(passes, flows, group)
     heads = np.flatnonzero(edges)
     segment = np.cumsum(edges) - 1
     regions = Regions(arch.dram)
@@ -346,5 +353,5 @@ def build_stream(
         )
         for f in flows
     }  # fmt: skip
-    done = np.cumsum(np.add.reduceat(_home_flow(flows).up_final, heads))
+    done = np.cumsum(np.add.reduceat(home_flow(flows).up_final, heads))
     return Simulated(built, carried, passes.count, tuple(visits for _, visits in moved), done)

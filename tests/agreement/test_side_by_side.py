@@ -26,8 +26,10 @@ from accelsim.residency import activation_home, home, residency
 from accelsim.schedule import timetable
 from accelsim.sim import recurrence
 from accelsim.sim.build import build_stream
+from accelsim.sim.finish import finish_segments
 from accelsim.sim.network import Piece, joined
 from accelsim.sim.stream import BITS, KIND, NEEDED, OPERAND, OPERANDS
+from accelsim.traffic import Factors
 from accelsim.walk import Tile, coordinates, steps
 from tests.agreement.machines import machine, nests
 
@@ -59,15 +61,21 @@ def pairs(arch: Accelerator, plans: tuple[Plan, ...]) -> list[tuple[Plan, Plan, 
     return [(owners[n - 1], owners[n], made[n - 1], piece) for n, piece in enumerate(made) if piece.beside is not None]
 
 
-def finished_by_pass(mapping: Mapping) -> np.ndarray:
-    """How many output words no later pass touches, after each pass, word by word."""
+def last_passes(mapping: Mapping) -> np.ndarray:
+    """For each output word in storage order, the last pass that touches it, word by word."""
     position, bound = mapping.position("stream"), mapping.problem.bound
-    last: dict[tuple[int, ...], int] = {}
-    number = -1
+    found = np.zeros([axis.size for axis in mapping.problem.output.axes], np.int64)
     for number, start in enumerate(steps(mapping, position)):
         tile: Tile = {d: range(s, min(s + mapping.tile_step(d, position), bound[d])) for d, s in start.items()}
-        last.update(dict.fromkeys(coordinates(mapping.problem.output, tile), number))
-    return np.cumsum(np.bincount(np.array(list(last.values())), minlength=number + 1))
+        for word in coordinates(mapping.problem.output, tile):
+            found[word] = number
+    return found.reshape(-1)
+
+
+def rows_by_pass(mapping: Mapping, rows: int) -> np.ndarray:
+    """How many rows of consecutive words no later pass touches, after each pass."""
+    passes = sum(1 for _ in steps(mapping, mapping.position("stream")))
+    return np.cumsum(np.bincount(last_passes(mapping).reshape(rows, -1).max(axis=1), minlength=passes))
 
 
 @pytest.mark.parametrize("dataflow", ["ws", "os", "is", "rs", "tree"])
@@ -75,22 +83,31 @@ def finished_by_pass(mapping: Mapping) -> np.ndarray:
 @given(data=st.data())
 def test_words_finish_with_the_last_pass_that_touches_them(dataflow: str, data: st.DataObject) -> None:
     mapping = data.draw(nests(dataflow, most=3))
-    arch = machine(dataflow)
-    whole = finished_by_pass(mapping)
+    arch, last = machine(dataflow), last_passes(mapping)
+    whole = np.cumsum(np.bincount(last))
     apart, merged = (build_stream(mapping, arch, group=group) for group in (False, True))
     assert apart.finished.tolist() == whole.tolist()
     assert merged.finished[-1] == mapping.problem.output.words
     assert set(merged.finished.tolist()) <= set(whole.tolist())
+    found = finish_segments(mapping, arch, Factors(), stored=False)
+    leaves = finish_segments(mapping, arch, Factors(), stored=True)
+    assert found is not None and leaves is not None
+    assert np.cumsum(np.bincount(found, minlength=len(merged.stream.work))).tolist() == merged.finished.tolist()
+    assert (leaves >= found).all()
+    order = np.argsort(last, kind="stable")
+    assert (np.diff(found[order]) >= 0).all()
 
 
 def check_words(one: Plan, other: Plan, first: Piece, second: Piece) -> None:
     """Every chunk that follows finds its words: those of its pass and all before are touched no more."""
     job, mapped = other.parts[0].job, one.parts[0].mapped
     assert job is not None and mapped is not None and second.beside is not None
-    ends = chunk_bounds(job, len(second.stream.work), job.out_words)[1:]
-    whole = finished_by_pass(mapped.mapping)
-    passes = np.searchsorted(whole, mapped.simulated.finished)  # segment by segment, its last pass or one before
-    there = job.out_words - int(whole[-1])
+    ends = chunk_bounds(job, len(second.stream.work), job.rows)[1:]
+    words = mapped.mapping.problem.output.words
+    rows = job.rows if job.rows < job.out_words else words
+    all_words, whole = rows_by_pass(mapped.mapping, words), rows_by_pass(mapped.mapping, rows)
+    passes = np.searchsorted(all_words, mapped.simulated.finished)  # segment by segment, its last pass or one before
+    there = job.rows - rows
     for needs, end in zip(second.beside.after.tolist(), ends, strict=True):
         assert needs >= 1 and whole[passes[needs - 1]] >= end - there
 
@@ -149,6 +166,26 @@ def test_all_ways_to_run_side_by_side_occur() -> None:
             assert timetable(plans, arch, "network").end <= alone
     stored = {way[1] for way in ways}
     assert stored == {True, False} and {way[0] for way in ways} >= {"add", "concat"}
+
+
+@pytest.mark.parametrize("norm", [False, True])
+@pytest.mark.parametrize("name", ["tpu_like", "gemmini_16x16", "eyeriss"])
+def test_rows_of_softmax_and_normalisation_follow_the_array(name: str, norm: bool) -> None:
+    """A row is there when all of its words are."""
+    net = Network("rows")
+    x = net.linear(net.input(512, 64), 96)
+    x = net.layer_norm(x) if norm else net.softmax(x)
+    arch = load_arch(name)[0]
+    plans = plan_network(optimise(net.build(net.linear(x, 32))), arch, Options())
+    made = pieces_of(plans, arch)
+    (number,) = (n for n, piece in enumerate(made) if piece.beside is not None)
+    owners = [plan for plan in plans for _ in plan.parts]
+    one, other, first, second = owners[number - 1], owners[number], made[number - 1], made[number]
+    assert second.beside is not None and second.beside.stored is not one.stays
+    if one.stays:
+        check_words(one, other, first, second)
+    else:
+        check_stores(second, other, arch, made)
 
 
 def test_a_chunk_that_comes_too_early_is_found() -> None:
