@@ -23,14 +23,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from accelsim.arch import Accelerator
-from accelsim.graph import Node
-from accelsim.layers import Layer, LayerNorm, LpNorm, Move, Softmax, VectorWork
-from accelsim.mapping.chunks import PIPELINE_CHUNKS, VectorJob, chunk_bounds, chunk_room
+from accelsim.following import Item, alongside, roots_of, ways_to_follow
+from accelsim.mapping.chunks import PIPELINE_CHUNKS, chunk_room
 from accelsim.mapping.legality import uses
 from accelsim.mapping.points import vector_memory
 from accelsim.plan import Part, Plan, part_again
 from accelsim.sim import recurrence
-from accelsim.sim.finish import finish_segments
 from accelsim.sim.network import Beside, Piece, Room, joined
 from accelsim.sim.stream import (
     AHEAD,
@@ -38,13 +36,9 @@ from accelsim.sim.stream import (
     BITS,
     BODY,
     DRAIN,
-    KIND,
-    KINDS,
     LOAD,
     NEEDED,
-    READY,
     STREAM,
-    TURN,
     Breakdown,
     Ints,
     Stream,
@@ -79,16 +73,6 @@ def piece_of(plan: Plan, part: Part, arch: Accelerator, least: int = 1) -> Piece
         {m.name: m.capacity_bits for m in arch.memories},
         part.on_array and plan.arch.array.loads_ahead and not made_here, trained, int(not part.on_array),
     )  # fmt: skip
-
-
-@dataclass(frozen=True, eq=False)
-class _Seen:
-    """A work item with its layer, and whether it is the first and last one of it."""
-
-    plan: Plan
-    part: Part
-    first: bool
-    last: bool
 
 
 def port_bits(part: Part, arch: Accelerator) -> dict[str, tuple[int, int]]:
@@ -129,84 +113,6 @@ def _own_ends(piece: Piece, dram_cycles: Ints | int = 0) -> Ints:
     return found
 
 
-def _reads(one: _Seen, other: _Seen, roots: dict[str, str]) -> bool:
-    """Does a layer read what another one makes?"""
-    return any(roots.get(source, source) == one.plan.node.name for source in other.plan.node.inputs)
-
-
-def _row_axes(layer: Layer | None, rank: int) -> tuple[int, ...] | None:
-    """The dims of one row of a normalisation or softmax; None for other layers."""
-    if isinstance(layer, Softmax):
-        return layer.axes(rank)
-    if isinstance(layer, LayerNorm):
-        return tuple(range(layer.axis % rank, rank))
-    return (layer.axis % rank,) if isinstance(layer, LpNorm) else None
-
-
-def _rows_finished(part: Part, node: Node, turns: Ints | None) -> Ints | None:
-    """How many rows of a normalisation or softmax the array's results fill, once each segment has ended, or its `turns`
-    in the queue to DRAM are over. None if its rows are not known."""
-    shape = node.input_shapes[0]
-    axes = _row_axes(node.layer, len(shape))
-    if axes is None or part.mapped is None:
-        return None
-    simulated, mapping = part.mapped.simulated, part.mapped.mapping
-    segments = finish_segments(mapping, simulated.arch, simulated.drafts.factors, turns is not None)
-    if segments is None:
-        return None
-    last = segments if turns is None else turns[segments]
-    rows = last.reshape(shape).max(axis=axes)
-    found: Ints = np.cumsum(np.bincount(rows.reshape(-1), minlength=simulated.segments))
-    return found
-
-
-def _store_turns(part: Part, arch: Accelerator) -> tuple[Ints, Ints] | None:
-    """Of results on their way to DRAM: how many words had their turn once each segment has ended, and, for each
-    segment, the turn by which all that leaves with it is in the queue. None where psums or coded words go there too."""
-    assert part.mapped is not None
-    moves, count = part.stream.moves, part.ran.segments
-    stores = moves[moves[:, KIND] == KINDS.index("store")]
-    if stores[:, BITS].sum() != part.mapped.mapping.problem.output.words * arch.precision.output_bits:
-        return None
-    sums = np.bincount(stores[:, TURN], stores[:, BITS], count).astype(np.int64)
-    turns = np.zeros(count, np.int64)
-    np.maximum.at(turns, stores[:, READY], stores[:, TURN])
-    return np.cumsum(sums) // arch.precision.output_bits, turns
-
-
-def _finished(one: _Seen, other: _Seen, arch: Accelerator) -> Ints | None:
-    """For work that can take the results of the array row by row: how many of its rows are there, on chip or in DRAM's
-    queue, once each segment of the array has ended. None if it cannot.
-
-    It is elementwise, a normalisation or a softmax on all of them, or moves them and others, all from DRAM or all on
-    chip. A row of elementwise work or a move is a word.
-    """
-    job, mapped, item = other.part.job, one.part.mapped, other.part.item
-    if job is None or mapped is None or not one.part.on_array:
-        return None
-    alone = one.first and one.last and other.first and other.last
-    whole = isinstance(item, VectorWork) and job.out_words == mapped.mapping.problem.output.words
-    moved = isinstance(item, Move) and job.in_words == job.out_words and job.here_words in (0, job.in_words)
-    if not alone or not (whole or moved):
-        return None
-    stored = None if one.plan.stays else _store_turns(one.part, arch)
-    if stored is None and not one.plan.stays:
-        return None
-    if job.rows == job.out_words:
-        return mapped.simulated.finished if stored is None else stored[0]
-    return _rows_finished(one.part, other.plan.node, None if stored is None else stored[1]) if whole else None
-
-
-def _needs(job: VectorJob, chunks: int, finished: Ints) -> Ints:
-    """For each chunk of work that follows the array, how many segments must have ended to finish its rows (1 or more).
-
-    Rows that are there from the start come first.
-    """
-    ends = np.array(chunk_bounds(job, chunks, job.rows)[1:], np.int64) - (job.rows - finished[-1])
-    found: Ints = np.searchsorted(finished, ends, side="left") + 1
-    return found
-
-
 def _mixed(full: Piece, shared: Piece, under: NDArray[np.bool_]) -> Piece:
     """Work of the vector unit whose segments `under` the array's have what that leaves, the others all.
 
@@ -241,19 +147,20 @@ class _Pair:
             for name, bits in self.capacity.items()
         )
 
-    def vector_first(self) -> tuple[Piece, Piece]:
-        """The array begins once the first segment of the vector unit has ended."""
+    def vector_first(self) -> tuple[int, tuple[Piece, Piece]]:
+        """The array begins once the first segment of the vector unit has ended; and about how long both take."""
         under = np.arange(len(self.full.stream.work)) > 0
         first = _mixed(self.full, self.shared, under)
         after = np.zeros(len(self.array.stream.work), np.int64)
         after[0] = 1
         begins = np.append(0, _own_ends(self.array)[:-1])
         places = np.searchsorted(_own_ends(first, self.channel), begins, side="right")
-        return first, replace(self.array, beside=Beside(after, np.maximum(1, places), self.capacity))
+        second = replace(self.array, beside=Beside(after, np.maximum(1, places), self.capacity))
+        return int(max(_own_ends(first, self.channel)[-1], _own_ends(self.array)[-1])), (first, second)
 
-    def array_first(self, needs: Ints, stored: bool) -> tuple[Piece, Piece]:
-        """The best of: only the first 1, 2, 4, ... and all segments of the vector unit run beside the array, as soon as
-        so many of its segments have ended as each `needs`, and the rest after it."""
+    def array_first(self, needs: Ints, stored: bool) -> tuple[int, tuple[Piece, Piece]]:
+        """The best of: only the first 1, or first few sixteenths, of the vector unit's segments run beside the array,
+        as soon as so many of its segments have ended as each `needs`, and the rest after it; and how long both take."""
         ends, count = _own_ends(self.array), len(self.full.stream.work)
         found = []
         for beside in sorted({*(count * k // STEPS for k in range(1, STEPS + 1)), 1} - {0}):
@@ -265,7 +172,8 @@ class _Pair:
             places = np.maximum(np.maximum(1, after), np.searchsorted(ends, times - own, side="right"))
             second = replace(mixed, beside=Beside(after, np.maximum.accumulate(places), self.capacity, stored))
             found.append((max(int(times[-1]), int(ends[-1])), beside, second))
-        return self.array, min(found, key=lambda item: item[:2])[2]
+        time, _, second = min(found, key=lambda item: item[:2])
+        return time, (self.array, second)
 
 
 def _chained(begins: Ints, own: Ints) -> Ints:
@@ -275,7 +183,7 @@ def _chained(begins: Ints, own: Ints) -> Ints:
     return found
 
 
-def _pair(one: _Seen, other: _Seen, arch: Accelerator) -> _Pair | None:
+def _pair(one: Item, other: Item, arch: Accelerator) -> _Pair | None:
     """Both work items as they could run side by side; None if there is no room, or nothing left for the vector unit."""
     on_array, vector = (one, other) if one.part.on_array else (other, one)
     machine = left_over(on_array.part, vector.plan.arch)
@@ -300,55 +208,48 @@ def _pair(one: _Seen, other: _Seen, arch: Accelerator) -> _Pair | None:
     return None
 
 
-def _faster(found: tuple[Piece, Piece], turns: tuple[Piece, ...], arch: Accelerator) -> bool:
-    """Do two work items end earlier side by side than in turn?"""
-    times = [
-        recurrence.run(joined(pieces).stream, arch.dram, arch.clock_hz).makespan for pieces in (found, turns)
-    ]  # fmt: skip
-    return times[0] < times[1]
+def _faster(found: tuple[Piece, ...], turns: tuple[Piece, ...], then: tuple[Piece, ...], arch: Accelerator) -> bool:
+    """Do two work items, and what follows them, end earlier if they run side by side than in turn?"""
+    streams = [joined((*pieces, *then)).stream for pieces in (found, turns)]
+    beside, apart = (recurrence.run(stream, arch.dram, arch.clock_hz).makespan for stream in streams)
+    return beside < apart
 
 
-def _beside(one: _Seen, other: _Seen, arch: Accelerator, roots: dict[str, str]) -> tuple[Piece, ...]:
+def _beside(
+    one: Item, other: Item, then: Sequence[Item], arch: Accelerator, roots: dict[str, str]
+) -> tuple[Piece, ...]:
     """Both work items as they run side by side; none if they do not."""
     neighbours = one.last and other.first and one.plan.node.name != other.plan.node.name
     if one.part.on_array == other.part.on_array or not neighbours:
         return ()
-    reads = _reads(one, other, roots)
-    finished = _finished(one, other, arch) if reads else None
-    pair = _pair(one, other, arch) if finished is not None or not reads else None
-    if pair is None:
+    reads = other.reads(one, roots)
+    best: tuple[int, tuple[Piece, Piece]] | None = None
+    for item, needs in ways_to_follow(one, other, arch) if reads else [(other, alongside)]:
+        pair = _pair(one, item, arch)
+        if pair is None:
+            continue
+        count, stored = len(pair.full.stream.work), reads and not one.plan.stays
+        found = pair.array_first(needs(count), stored) if one.part.on_array else pair.vector_first()
+        if best is None or found[0] < best[0]:
+            best = found
+    if best is None:
         return ()
-    if not one.part.on_array:
-        found = pair.vector_first()
-    elif finished is None or other.part.job is None:
-        found = pair.array_first(np.append(1, np.zeros(pair.channel.size - 1, np.int64)), False)
-    else:
-        found = pair.array_first(_needs(other.part.job, pair.channel.size, finished), not one.plan.stays)
-    turns = tuple(piece_of(seen.plan, seen.part, arch) for seen in (one, other))
-    return found if _faster(found, turns, arch) else ()
-
-
-def _roots(plans: Sequence[Plan]) -> dict[str, str]:
-    """For each layer, the one that makes its words: itself, unless it is a view."""
-    found: dict[str, str] = {}
-    for plan in plans:
-        name, source = plan.node.name, plan.node.inputs[:1]
-        found[name] = found.get(source[0], source[0]) if source and not plan.parts else name
-    return found
+    one_by_one = tuple(piece_of(seen.plan, seen.part, arch) for seen in (one, other, *then))
+    return best[1] if _faster(best[1], one_by_one[:2], one_by_one[2:], arch) else ()
 
 
 def pieces_of(plans: Sequence[Plan], arch: Accelerator, side_by_side: bool = True) -> list[Piece]:
     """The work items of all layers, in order, as the network's stream takes them."""
-    roots = _roots(plans)
+    roots = roots_of(plans)
     seen = [
-        _Seen(plan, part, number == 0, number == len(plan.parts) - 1)
+        Item(plan, part, number == 0, number == len(plan.parts) - 1)
         for plan in plans for number, part in enumerate(plan.parts)
     ]  # fmt: skip
     found: list[Piece] = []
     while len(found) < len(seen):
-        one, *others = seen[len(found) : len(found) + 2]
+        one, *others = seen[len(found) : len(found) + 3]
         pair: tuple[Piece, ...] = ()
         if side_by_side and others and others[0].plan.beside:
-            pair = _beside(one, others[0], arch, roots)
+            pair = _beside(one, others[0], others[1:], arch, roots)
         found += pair or (piece_of(one.plan, one.part, arch),)
     return found

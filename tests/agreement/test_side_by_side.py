@@ -15,13 +15,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from accelsim.arch import Accelerator
+from accelsim.following import _tiled, _window_needs
 from accelsim.graph import LayerGraph, Network, optimise
 from accelsim.lookup import load_arch
-from accelsim.mapping import Mapping
+from accelsim.mapping import Loop, Mapping, TileLevel
 from accelsim.mapping.chunks import chunk_bounds
 from accelsim.pieces import left_over, pieces_of
 from accelsim.pipeline import run
 from accelsim.plan import Options, Plan, plan_network
+from accelsim.problem import Operand, Problem
 from accelsim.residency import activation_home, home, residency
 from accelsim.schedule import timetable
 from accelsim.sim import recurrence
@@ -30,10 +32,21 @@ from accelsim.sim.finish import finish_segments
 from accelsim.sim.network import Piece, joined
 from accelsim.sim.stream import BITS, KIND, NEEDED, OPERAND, OPERANDS
 from accelsim.traffic import Factors
-from accelsim.walk import Tile, coordinates, steps
-from tests.agreement.machines import machine, nests
+from accelsim.walk import Tile, axis_indices, coordinates, steps
+from tests.agreement.machines import machine, nests, problems
 
 MACHINES = ("edge_os_32x32", "tpu_like", "eyeriss", "simba", "gemmini_16x16")
+
+
+def all_of(problem: Problem) -> tuple[Loop, ...]:
+    """Every dim as one loop."""
+    return tuple(Loop(dim, trips) for dim, trips in problem.bounds if trips > 1)
+
+
+def dense(operand: Operand, tile: Tile) -> bool:
+    """Does a tile touch every index between the first and last it touches?"""
+    touched = [axis_indices(axis, tile) for axis in operand.axes]
+    return all(found and found[-1] - found[0] + 1 == len(found) for found in touched)
 
 
 def network() -> LayerGraph:
@@ -186,6 +199,42 @@ def test_rows_of_softmax_and_normalisation_follow_the_array(name: str, norm: boo
         check_words(one, other, first, second)
     else:
         check_stores(second, other, arch, made)
+
+
+@settings(deadline=None, max_examples=100)
+@given(problem=problems(4), dim=st.sampled_from("GP"), data=st.data())
+def test_windows_wait_for_every_word_they_touch(problem: Problem, dim: str, data: st.DataObject) -> None:
+    """Against the coordinates that each tile of a pooling nest touches, one by one."""
+    mapping = _tiled(Mapping(problem, "os", (TileLevel("DRAM", ()), TileLevel("GLB", ())), all_of(problem)), dim)
+    inputs = next(operand for operand in problem.operands if operand.name == "Inputs")
+    sizes = [axis.size for axis in inputs.axes]
+    segments = np.array(data.draw(st.lists(st.integers(0, 9), min_size=inputs.words, max_size=inputs.words)))
+    if mapping.levels[0].loops[0].trips == 1:
+        return
+    found, last = _window_needs(mapping, segments), segments.reshape(sizes)
+    position, bound = mapping.position("stream"), problem.bound
+    tiles = list(steps(mapping, position))
+    assert len(tiles) == found.size
+    for start, needs in zip(tiles, found.tolist(), strict=True):
+        tile: Tile = {d: range(s, min(s + mapping.tile_step(d, position), bound[d])) for d, s in start.items()}
+        touched = [last[word] for word in coordinates(inputs, tile)]
+        assert needs >= max(touched, default=0) + 1
+        if len(inputs.axes) == len({axis.dims for axis in inputs.axes}) and touched and dense(inputs, tile):
+            assert needs == max(touched) + 1
+
+
+@pytest.mark.parametrize("name", ["tpu_like", "nvdla_full", "tpu_v1"])
+def test_pooling_follows_results_on_chip(name: str) -> None:
+    """Tiled anew: the same work, in tiles."""
+    net = Network("pool")
+    x = net.max_pool(net.conv(net.input(32, 28, 28), 64, kernel=3, pad=1), 3, stride=2, pad=1)
+    arch = load_arch(name)[0]
+    plans = plan_network(optimise(net.build(net.conv(x, 32, kernel=3, pad=1))), arch, Options())
+    ((_, other, _, second),) = pairs(arch, plans)
+    assert other.node.op == "max_pool2d" and second.beside is not None and len(second.stream.work) > 1
+    extra = second.stream.breakdown.compute - other.parts[0].ran.breakdown.compute
+    assert 0 <= extra < len(second.stream.work)  # every tile rounds up to whole cycles
+    assert (np.diff(second.beside.after) >= 0).all() and second.beside.after[0] < second.beside.after[-1]
 
 
 def test_a_chunk_that_comes_too_early_is_found() -> None:

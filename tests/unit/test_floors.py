@@ -25,6 +25,7 @@ FLOORS = [
     {"lookup"},
     {"residency"},
     {"plan"},
+    {"following"},
     {"pieces"},
     {"atlas", "schedule"},
     {"compat", "record", "notes"},
