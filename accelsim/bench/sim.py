@@ -17,6 +17,7 @@ from accelsim.problem import gemm_problem
 from accelsim.schedule import timetable
 from accelsim.sim import oracle, recurrence
 from accelsim.sim.build import build_stream
+from accelsim.sim.drafts import Drafts
 from accelsim.sim.simulate import simulate
 from accelsim.sim.stream import Outcome, Stream
 
@@ -101,7 +102,8 @@ def network(model: str, name: str) -> SimRow:
     run(arch, load_model(model)[0], cache=KeptCache(MappingCache()), on_run=runs.append)
 
     def work() -> SimRow:
-        again = tuple(simulated_again(plan, plan.arch) for plan in runs[0].plans)
+        drafts = Drafts()  # equal layers are listed once, as in a run
+        again = tuple(simulated_again(plan, plan.arch, drafts) for plan in runs[0].plans)
         table = timetable(again, arch, runs[0].schedule)
         segments = sum(part.ran.segments for plan in again for part in plan.parts)
         engine = "compiled" if table.network is not None else "layer by layer"
