@@ -99,14 +99,14 @@ def _finished(one: Item, other: Item, arch: Accelerator) -> Ints | None:
     """For work that can take the results of the array row by row: how many of its rows are there, on chip or in DRAM's
     queue, once each segment of the array has ended. None if it cannot.
 
-    It is elementwise, a normalisation or a softmax on all of them, or moves them and others, all from DRAM or all on
-    chip. A row of elementwise work or a move is a word.
+    It is elementwise, a normalisation or a softmax on all of them, or moves them and others. A row of elementwise work
+    or a move is a word.
     """
     job, mapped, item = other.part.job, one.part.mapped, other.part.item
     if job is None or mapped is None or not one.part.on_array:
         return None
     whole = isinstance(item, VectorWork) and job.out_words == mapped.mapping.problem.output.words
-    moved = isinstance(item, Move) and job.in_words == job.out_words and job.here_words in (0, job.in_words)
+    moved = isinstance(item, Move) and job.in_words == job.out_words
     if not (one.whole and other.whole and (whole or moved)):
         return None
     stored = None if one.plan.stays else _store_turns(one.part, arch)
@@ -120,9 +120,12 @@ def _finished(one: Item, other: Item, arch: Accelerator) -> Ints | None:
 def _needs(job: VectorJob, chunks: int, finished: Ints) -> Ints:
     """For each chunk of work that follows the array, how many segments must have ended to finish its rows (1 or more).
 
-    Rows that are there from the start come first.
+    Rows that are there from the start come first. Where some words are on chip and some come from DRAM every chunk has
+    its share of both, as its loads have.
     """
-    ends = np.array(chunk_bounds(job, chunks, job.rows)[1:], np.int64) - (job.rows - finished[-1])
+    ends, mine = np.array(chunk_bounds(job, chunks, job.rows)[1:], np.int64), finished[-1]
+    mixed = job.here_words not in (0, job.in_words)
+    ends = -(-ends * mine // job.rows) if mixed else ends - (job.rows - mine)
     found: Ints = np.searchsorted(finished, ends, side="left") + 1
     return found
 

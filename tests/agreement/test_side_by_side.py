@@ -122,7 +122,8 @@ def check_words(one: Plan, other: Plan, first: Piece, second: Piece) -> None:
     passes = np.searchsorted(all_words, mapped.simulated.finished)  # segment by segment, its last pass or one before
     there = job.rows - rows
     for needs, end in zip(second.beside.after.tolist(), ends, strict=True):
-        assert needs >= 1 and whole[passes[needs - 1]] >= end - there
+        need = end * rows / job.rows if job.here_words not in (0, job.in_words) else end - there
+        assert needs >= 1 and whole[passes[needs - 1]] >= need
 
 
 def check_stores(second: Piece, other: Plan, arch: Accelerator, parts: list[Piece]) -> None:
@@ -140,7 +141,8 @@ def check_stores(second: Piece, other: Plan, arch: Accelerator, parts: list[Piec
         if row[KIND] == 0 and made[0] <= row[3] <= made[-1] and row[3] not in segments:
             stored += row[BITS]
         if row[KIND] == 1 and row[OPERAND] == OPERANDS.index("Inputs") and row[NEEDED] in segments:
-            need = ends[segments[row[NEEDED]]] - (total - words)
+            end = ends[segments[row[NEEDED]]]
+            need = end * words / total if job.here_words not in (0, job.in_words) else end - (total - words)
             assert stored // arch.precision.output_bits >= need
             seen += 1
     assert seen
