@@ -85,10 +85,11 @@ class AxisNest:
         return [self._group(far) for far in _combos(self.apart)]
 
     @cached_property
-    def _outer(self) -> tuple[_Group, _Group, int]:
-        """The first and the last group, and how many there are."""
-        first, last = (tuple(map(end, self.apart)) for end in (min, max))
-        return self._group(first), self._group(last), prod(map(len, self.apart))
+    def _outer(self) -> tuple[_Group, tuple[int, ...], int, int]:
+        """The first group, where the last one begins, by dim and along the axis, and how many there are."""
+        near, far = (tuple(map(end, self.apart)) for end in (min, max))
+        at = 0 if self.axis is None else self._at(self.axis, far)
+        return self._group(near), far, at, prod(map(len, self.apart))
 
     @cached_property
     def _reach(self) -> tuple[int, ...]:
@@ -173,8 +174,8 @@ class AxisNest:
             span = self.axis.span(dict(zip(self.dims, self._reach, strict=True)))
             first = -self.axis.offset - self._at(self.axis, low)
             last = self.axis.size - self.axis.offset - self._at(self.axis, high) - span
-        near, far, count = self._outer
-        if first <= near.at and far.at <= last and all(map(le, far.far, most)):
+        near, far, at, count = self._outer
+        if first <= near.at and at <= last and all(map(le, far, most)):
             return count, near, []
         inner, others = None, []
         for group in self._groups:
