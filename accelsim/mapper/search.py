@@ -32,6 +32,7 @@ from accelsim.sim.limits import Limits
 __all__ = ["OBJECTIVES", "Mapped", "Objective", "evaluate", "map_problem"]
 SIMULATIONS = 8  # mappings simulated at most, per form of the machine
 FURTHER = 24  # and among those of the wider search
+CLOSE_PPM = 2000  # those that promise most are among mappings that cost up to so much more than the best
 ENOUGH = 0.01  # gap as a share
 WIDER = 200_000  # boxes and mappings evaluated to close it, in each form
 EVALUATIONS = 6_000_000  # boxes and mappings evaluated by default
@@ -120,7 +121,7 @@ def _judged(request: Request, drafts: Drafts) -> Mapped:
     """Search, simulate, and search further where the gap is wide."""
     from accelsim.mapper.exact.joint import search_forms
 
-    joint, goal = search_forms(request), request.objective
+    joint, goal = search_forms(request, CLOSE_PPM), request.objective
     judge, found, number = Judge(request, drafts), joint.found, len(joint.searches)
     judge.round(found.best, SIMULATIONS * number)
     if judge.refused is not None and judge.best is None:

@@ -20,7 +20,6 @@ from accelsim.timing.sums import numbers_of
 
 KINDS = {"systolic": 0, "spatial": 1, "mesh": 2, "row_stationary": 3}
 FLOWS = {"ws": 0, "is": 1, "os": 2, "rs": 3}
-CLOSE_PPM = 2000  # mappings that cost up to so much more than the best are candidates if they promise the most
 GOALS = {"energy": 0, "latency": 1, "edp": 2, "pareto": 3}
 
 
@@ -271,7 +270,7 @@ def task_of(
     scalars = {
         "goal": GOALS[objective], "imperfect": int(imperfect), "forced": _forced(model), "most": most, "best": huge,
         "limit": huge, "hope": huge, "limited": int(limit != ANYTHING),
-        "close": CLOSE_PPM, "best_core": -1,
+        "close": 1 << 40, "best_core": -1,
     }  # fmt: skip
     for name, value in scalars.items():
         record[name] = value

@@ -26,8 +26,8 @@ class Joint:
         return merged(s.wider(energy_fj, cycles, evaluations) for s in self.searches if s.least < cost)
 
 
-def search_forms(request: Request) -> Joint:
-    """Search every form of the request's machine that its constraint allows.
+def search_forms(request: Request, close_ppm: int | None = None) -> Joint:
+    """Search every form of the request's machine that its constraint allows (`close_ppm` as in `Search.run`).
 
     The least bound of a form's cores says which is searched first. A form in which nothing is better than what is known
     proves just that; so the bound over all of them is the least of their bounds.
@@ -49,7 +49,7 @@ def search_forms(request: Request) -> Joint:
     known: Known | None = None
     for number, search in sorted(searches.items(), key=lambda item: item[1].least):
         try:
-            ran.append((search, search.run(known)))
+            ran.append((search, search.run(known, close_ppm)))
             known = search.known
         except CutShort:
             raise  # nothing is known of what it left out, so nothing of all together

@@ -66,10 +66,11 @@ class Search:
         pair, hope = self.task.record["best_pair"], self.task.record["hope"]
         return Known(int(pair[0]), int(pair[1]), (int(hope[0]), int(hope[1])))
 
-    def run(self, known: Known | None = None) -> Found:
+    def run(self, known: Known | None = None, close_ppm: int | None = None) -> Found:
         """The best mapping of the space, proven, or the best after `max_evaluations` with what is proven.
 
-        With `known` only what is better, or promises as much, is looked for.
+        With `known` only what is better, or promises as much, is looked for. With `close_ppm` that is not looked for
+        among what costs so much more than the best.
 
         Raises:
             MappingError: nothing is known, and nothing fits or was found in `max_evaluations`; the constraint asks for
@@ -79,6 +80,8 @@ class Search:
         if known is not None:
             r["best_pair"], r["hope"] = (known.energy_fj, known.cycles), known.promise
             r["best"] = r["limit"] = self._pair(known.energy_fj, known.cycles)
+        if close_ppm is not None:
+            r["close"] = close_ppm
         done = self._descend()
         if known is None and r["kept_count"] == 0:
             raise self._nothing()
