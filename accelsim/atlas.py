@@ -6,12 +6,14 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from accelsim.arch import Accelerator
-from accelsim.arch.choices import forms
+from accelsim.arch.choices import formed, forms
 from accelsim.errors import CheckFailed, CutShort, InputError, MappingError, nearest
 from accelsim.formats.mapping_yaml import constraint_of, part_name
 from accelsim.graph import LayerGraph, optimise
-from accelsim.mapper.exact.search import Candidate, Front, Request
-from accelsim.mapper.search import EVALUATIONS, Library, Mapped, Objective, evaluate, map_problem
+from accelsim.mapper.exact.search import NO_LIMIT, Candidate, Found, Front, Request
+from accelsim.mapper.objective import Objective, objective_cost
+from accelsim.mapper.search import EVALUATIONS, Library, evaluate, map_problem
+from accelsim.mapping import Mapping
 from accelsim.mapping.constraint import Constraint
 from accelsim.mapping.text import nest_text
 from accelsim.plan import lower, post_ops
@@ -153,21 +155,27 @@ def tasks_of(
 
 def map_task(
     task: Task, arch: Accelerator, objective: Objective, imperfect: bool = False, most: int = EVALUATIONS,
-    library: Library | None = None,
+    library: Library | None = None, drafts: Drafts | None = None,
 ) -> Entry:  # fmt: skip
-    """Search and simulate one task.
+    """Search and simulate one task; `drafts` may be shared between tasks.
 
     Raises:
         MappingError: it does not fit; the message names the layer and the machine.
     """
+    most = min(most, NO_LIMIT)
+    request = Request(task.problem, arch, objective, task.post_ops, task.limit, imperfect, most)
+    known = library.get(request) if library is not None else None
+    if known is not None and known[1].makespan:
+        return _entry(task, objective, known[0], formed(arch, known[0].bypass), known[1])
     try:
         mapped = map_problem(
             task.problem, arch, objective, task.post_ops, limit=task.limit, imperfect=imperfect, max_evaluations=most,
-            library=library,
+            library=library, drafts=drafts,
         )  # fmt: skip
     except MappingError as error:
         raise MappingError(f"layer {task.name} does not fit {arch.name}: {error}") from None
-    return entry_of(task, arch, objective, mapped)
+    assert mapped.search is not None
+    return _entry(task, objective, mapped.mapping, mapped.arch, mapped.search)
 
 
 def front_of(task: Task, arch: Accelerator, imperfect: bool = False, most: int = EVALUATIONS) -> Trade:
@@ -246,14 +254,13 @@ def _claim_of(task: Task, arch: Accelerator, objective: Objective, imperfect: bo
         raise type(error)(f"layer {task.name}: {error}") from None
 
 
-def entry_of(task: Task, arch: Accelerator, objective: Objective, mapped: Mapped) -> Entry:
-    """What is told of a mapped task."""
-    found = mapped.search
-    assert found is not None
+def _entry(task: Task, objective: Objective, mapping: Mapping, form: Accelerator, found: Found) -> Entry:
+    """What is told of a mapped task; a mapping that is known from before is not simulated again."""
+    counted = objective_cost(objective, found.counted_fj, found.makespan)
     return Entry(
-        task.name, task.times, task.problem.macs, mapped.outcome.makespan, mapped.energy_fj, found.cycles,
-        mapped.gap(objective) or 0.0, found.proven, found.cores, found.boxes, found.evaluated, found.simulated,
-        nest_text(mapped.mapping, mapped.arch),
+        task.name, task.times, task.problem.macs, found.makespan, found.taken_fj, found.cycles,
+        counted / found.bound - 1, found.proven, found.cores, found.boxes, found.evaluated, found.simulated,
+        nest_text(mapping, form),
     )  # fmt: skip
 
 

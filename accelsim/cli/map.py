@@ -61,6 +61,7 @@ def map_layers(
     from accelsim.formats.mapping_yaml import load_constraints
     from accelsim.lookup import load_arch, load_model
     from accelsim.mapper.search import EVALUATIONS
+    from accelsim.sim.drafts import Drafts
     from accelsim.store import prepare, user_text
 
     as_json, images = wants_json(json), whole(batch, "batch", 1)
@@ -92,11 +93,11 @@ def map_layers(
                 found = atlas.claims_of(task, machine, objective.value, imperfect, most)
                 claims += [(task.name, task.times, claim) for claim in found]
                 bar.step(f"{task.name}: {sum(claim.boxes for claim in found):,} boxes")
-    library = MappingCache()
+    library, drafts = MappingCache(), Drafts()
     with Bar("mapping", len(tasks)) as bar:
         entries = []
         for task in tasks:
-            entries.append(atlas.map_task(task, machine, objective.value, imperfect, most, library))
+            entries.append(atlas.map_task(task, machine, objective.value, imperfect, most, library, drafts))
             bar.step(f"{task.name}: {entries[-1].state()}")
     told = write(certify, heading, machine, claims) if certify else ""
     if as_json:

@@ -23,7 +23,7 @@ from accelsim.jit import cache_root, package_state
 from accelsim.mapper.exact.search import Found, Request
 from accelsim.mapping import Loop, Mapping, TileLevel
 
-SCHEMA = 1
+SCHEMA = 2
 
 
 def key_of(request: Request, state: str = "") -> str:
@@ -38,6 +38,7 @@ def _as_dict(mapping: Mapping, found: Found) -> dict[str, Any]:
         "stream": [[loop.dim, loop.trips] for loop in mapping.stream],
         "spatial": [[loop.dim, loop.trips, loop.kind] for loop in mapping.spatial],
         "pe": [[loop.dim, loop.trips] for loop in mapping.pe],
+        "bypass": sorted(mapping.bypass),
         "found": {f.name: getattr(found, f.name) for f in fields(found) if f.name != "best"},
     }
 
@@ -51,7 +52,7 @@ def _from_dict(data: dict[str, Any], request: Request) -> tuple[Mapping, Found]:
         tuple(Loop(*loop) for loop in data["spatial"]),
         tuple(Loop(*loop) for loop in data["pe"]),
         request.resident,
-        request.arch.bypassed,
+        frozenset((memory, operand) for memory, operand in data["bypass"]),
     )
     return mapping, Found((), **data["found"])
 

@@ -58,13 +58,17 @@ class Mapped:
 
 
 def evaluate(
-    mapping: Mapping, arch: Accelerator, post_ops: int = 0, drafts: Drafts | None = None, zeros: Zeros = DENSE
-) -> Mapped:
-    """Counts, stream, time and energy of a mapping, exactly; `post_ops` vector operations per finished word."""
+    mapping: Mapping, arch: Accelerator, post_ops: int = 0, drafts: Drafts | None = None, zeros: Zeros = DENSE,
+    simulated: Simulation | None = None,
+) -> Mapped:  # fmt: skip
+    """Counts, stream, time and energy of a mapping, exactly; `post_ops` vector operations per finished word.
+
+    What simulating it found may be given, if it is known.
+    """
     known = Drafts() if drafts is None else drafts
     arch = formed(arch, mapping.bypass)
     counts = known.words(mapping, arch)
-    simulated = simulate(mapping, arch, post_ops, zeros, known)
+    simulated = simulate(mapping, arch, post_ops, zeros, known) if simulated is None else simulated
     outcome = simulated.outcome
     macs = mapping.problem.macs if mapping.problem.op == "mac" else 0
     ops = post_ops * stored_words(mapping.problem.output, mapping) if macs else mapping.problem.macs

@@ -1,16 +1,15 @@
 """From a problem to its mapping: the exact search for the bound objective, then the simulator as the judge.
 
-The search proves the least value of the bound objective and names the mappings that promise most; these are simulated,
-and the best simulated one is taken. The search counts energy per bit; where DRAM is charged by commands, simulated
-mappings are compared by what they take, and proofs are about what is counted. A mapping whose bound is not below the
-least counted cost of a simulated one is passed over. Where that cost is above the bound by
-more than `ENOUGH`, the search goes on for `WIDER` boxes among the mappings whose bound lies in the gap, and the most
-promising of those are simulated too.
+The search proves the least value of the bound objective and names the mappings that promise most, of all forms of the
+machine together; these are simulated, and the best simulated one is taken. The search counts energy per bit; where DRAM
+is charged by commands, simulated mappings are compared by what they take, and proofs are about what is counted. A
+mapping whose bound is not below the least counted cost of a simulated one is passed over. Where that cost is above the
+bound by more than `ENOUGH`, the search goes on for `WIDER` boxes per form among the mappings whose bound lies in the
+gap, and the most promising of those are simulated too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Protocol
 
@@ -19,8 +18,9 @@ from accelsim.arch.choices import forms
 from accelsim.arch.encoding import DENSE, Zeros
 from accelsim.errors import BudgetExceeded, CutShort, MappingError
 from accelsim.mapper.evaluate import Mapped, evaluate
-from accelsim.mapper.exact.search import NO_LIMIT, Candidate, Found, Request
-from accelsim.mapper.objective import OBJECTIVES, Objective, objective_cost
+from accelsim.mapper.exact.search import NO_LIMIT, Found, Request, together
+from accelsim.mapper.judge import Judge
+from accelsim.mapper.objective import OBJECTIVES, Objective
 from accelsim.mapping import Loop, Mapping, TileLevel
 from accelsim.mapping.constraint import ANYTHING, Constraint
 from accelsim.mapping.legality import problems_with
@@ -30,12 +30,12 @@ from accelsim.sim.drafts import Drafts
 from accelsim.sim.limits import Limits
 
 __all__ = ["OBJECTIVES", "Mapped", "Objective", "evaluate", "map_problem"]
-SIMULATIONS = 8  # mappings simulated at most
+SIMULATIONS = 8  # mappings simulated at most, per form of the machine
 FURTHER = 24  # and among those of the wider search
-PASSES = 200_000  # passes simulated at most, all mappings of a round together (one is always simulated)
+CLOSE_PPM = 2000  # those that promise most are among mappings that cost up to so much more than the best
 ENOUGH = 0.01  # gap as a share
-WIDER = 200_000  # boxes and mappings evaluated to close it
-EVALUATIONS = 4_000_000  # boxes and mappings evaluated by default
+WIDER = 200_000  # boxes and mappings evaluated to close it, in each form
+EVALUATIONS = 6_000_000  # boxes and mappings evaluated by default
 
 
 class Library(Protocol):
@@ -46,55 +46,6 @@ class Library(Protocol):
 
     def put(self, request: Request, mapping: Mapping, found: Found) -> None:
         """Keep it."""
-
-
-class _Judge:
-    """Simulates candidates and remembers the best by what it takes, and the least by what the search counts."""
-
-    def __init__(self, request: Request, drafts: Drafts) -> None:
-        self.request, self.drafts = request, drafts
-        self.best: Mapped | None = None
-        self.least: Mapped | None = None
-        self.refused: BudgetExceeded | None = None
-        self.simulated = 0
-
-    def _hopeless(self, candidate: Candidate) -> bool:
-        """Is its bound not below the least counted cost so far?"""
-        goal = self.request.objective
-        bound = objective_cost(goal, candidate.energy_fj, candidate.cycles)
-        return self.least is not None and bound >= self.least.counted_cost(goal)
-
-    def _short_first(self, candidates: Iterable[Candidate]) -> Iterator[Candidate]:
-        """Those that could still be best: of no more than `PASSES` passes, in their order, then the others."""
-        long = []
-        for candidate in candidates:
-            if self._hopeless(candidate):
-                continue
-            if candidate.mapping.passes > PASSES:
-                long.append(candidate)
-            else:
-                yield candidate
-        yield from (candidate for candidate in long if not self._hopeless(candidate))
-
-    def round(self, candidates: Iterable[Candidate], most: int) -> None:
-        """Simulate up to so many of them that could still be best, those of many passes last."""
-        request, done, passes = self.request, 0, 0
-        for candidate in self._short_first(candidates):
-            passes += candidate.mapping.passes
-            if done == most or (self.best is not None and passes > PASSES):
-                break
-            try:
-                found = evaluate(candidate.mapping, request.arch, request.post_ops, self.drafts)
-            except BudgetExceeded as error:
-                self.refused = error
-                continue
-            done += 1
-            goal = request.objective
-            if self.best is None or found.cost(goal) < self.best.cost(goal):
-                self.best = found
-            if self.least is None or found.counted_cost(goal) < self.least.counted_cost(goal):
-                self.least = found
-        self.simulated += done
 
 
 def map_problem(
@@ -122,49 +73,8 @@ def map_problem(
     request = Request(problem, arch, objective, post_ops, limit, imperfect, most, whole, resident)
     if drafts.limits != Limits():
         library = None  # what is found within a budget is not what others look for
-    requests = [replace(request, arch=form) for form in forms(arch, whole | resident)]
-    if imperfect:  # what is simulated may be worse although the bound is not, so the smaller space is searched, too
-        requests += [replace(request, imperfect=False) for request in requests]
-    best = _best_of(requests, drafts, library)
+    best = _known(request, drafts, library)
     return best if zeros == DENSE else evaluate(best.mapping, arch, post_ops, drafts, zeros)
-
-
-def _best_of(requests: list[Request], drafts: Drafts, library: Library | None) -> Mapped:
-    """The best over all forms of the machine that the constraint allows, and what is proven of all of them together.
-
-    Raises:
-        MappingError: none fits; the message is about the form in which nothing passes by, if that is allowed.
-        CutShort, BudgetExceeded: a search found nothing within its limits, or nothing that may be simulated.
-    """
-    allowed = [r for r in requests if r.limit.bypass in (None, r.arch.bypassed)]
-    found: list[Mapped] = []
-    wrong: list[MappingError] = []
-    for request in allowed:
-        try:
-            found.append(_known(request, drafts, library))
-        except (CutShort, BudgetExceeded):
-            raise  # nothing is known of what it left out, so nothing of all together
-        except MappingError as error:
-            wrong.append(error)
-    if not found:
-        raise wrong[0] if wrong else MappingError("no operand may pass by a memory as the constraint asks")
-    objective = requests[0].objective
-    best = min(found, key=lambda mapped: mapped.cost(objective))
-    return best if len(found) == 1 else replace(best, search=_together(found, objective))
-
-
-def _together(found: list[Mapped], objective: Objective) -> Found:
-    """What several searches prove together."""
-    searches = [mapped.search for mapped in found if mapped.search is not None]
-    least = min(searches, key=lambda search: search.cost)
-    return replace(
-        least,
-        bound=min(search.bound for search in searches),
-        cores=sum(search.cores for search in searches),
-        boxes=sum(search.boxes for search in searches),
-        evaluated=sum(search.evaluated for search in searches),
-        simulated=sum(search.simulated for search in searches),
-    )
 
 
 def _known(request: Request, drafts: Drafts, library: Library | None) -> Mapped:
@@ -173,27 +83,54 @@ def _known(request: Request, drafts: Drafts, library: Library | None) -> Mapped:
     if known is not None:
         return replace(evaluate(known[0], request.arch, request.post_ops, drafts), search=known[1])
     best = _searched(request, drafts)
-    if library is not None and best.search is not None:
-        library.put(request, best.mapping, best.search)
-    return best
+    assert best.search is not None
+    found = replace(
+        best.search, makespan=best.outcome.makespan, taken_fj=best.energy_fj, counted_fj=best.counted_fj
+    )  # fmt: skip
+    if library is not None:
+        library.put(request, best.mapping, found)
+    return replace(best, search=found)
 
 
 def _searched(request: Request, drafts: Drafts) -> Mapped:
-    """Search, simulate, and search further where the gap is wide."""
-    from accelsim.mapper.exact.run import Search
+    """The best of a space; of an imperfect one, also of the perfect one in it: what is simulated may be worse although
+    the bound is not.
 
-    search, most = Search(request), request.max_evaluations
-    found = search.run()
-    judge = _Judge(request, drafts)
-    judge.round(found.best, SIMULATIONS)
+    Raises:
+        MappingError: none fits.
+        CutShort, BudgetExceeded: a search found nothing within its limits, or nothing that may be simulated.
+    """
+    if not request.imperfect:
+        return _judged(request, drafts)
+    found: list[Mapped] = []
+    wrong: list[MappingError] = []
+    for space in (request, replace(request, imperfect=False)):
+        try:
+            found.append(_judged(space, drafts))
+        except (CutShort, BudgetExceeded):
+            raise
+        except MappingError as error:
+            wrong.append(error)
+    if not found:
+        raise wrong[0]
+    best = min(found, key=lambda mapped: mapped.cost(request.objective))
+    return replace(best, search=together([mapped.search for mapped in found if mapped.search is not None]))
+
+
+def _judged(request: Request, drafts: Drafts) -> Mapped:
+    """Search, simulate, and search further where the gap is wide."""
+    from accelsim.mapper.exact.joint import search_forms
+
+    joint, goal = search_forms(request, CLOSE_PPM), request.objective
+    judge, found, number = Judge(request, drafts), joint.found, len(joint.searches)
+    judge.round(found.best, SIMULATIONS * number)
     if judge.refused is not None and judge.best is None:
         raise judge.refused
-    assert judge.best is not None and judge.least is not None
+    assert judge.least is not None
     least = judge.least
-    if least.counted_cost(request.objective) > (1 + ENOUGH) * found.cost and most >= WIDER:
-        wider = search.wider(least.counted_fj, least.outcome.makespan, WIDER)
-        judge.round(wider, FURTHER)
-    return replace(judge.best, search=replace(found, best=(), simulated=judge.simulated))
+    if least.counted_cost(goal) > (1 + ENOUGH) * found.cost and request.max_evaluations >= WIDER:
+        judge.round(joint.wider(least.counted_fj, least.cycles, least.counted_cost(goal), WIDER), FURTHER * number)
+    return replace(judge.verdict(), search=replace(found, best=(), simulated=judge.simulated))
 
 
 def _map_pool(problem: Problem, arch: Accelerator, resident: frozenset[str], drafts: Drafts) -> Mapped:

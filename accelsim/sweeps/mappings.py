@@ -12,7 +12,7 @@ from dataclasses import replace
 from accelsim.arch import Accelerator
 from accelsim.formats.mapping_cache import MappingCache
 from accelsim.mapper.exact.search import Found, Request
-from accelsim.mapper.search import PASSES
+from accelsim.mapper.judge import PASSES
 from accelsim.mapping import Mapping
 from accelsim.space.spec import Effort
 
@@ -41,9 +41,9 @@ def quick(request: Request) -> tuple[Mapping, Found]:
     Raises:
         MappingError: no tile fits.
     """
-    from accelsim.mapper.exact.run import Search
+    from accelsim.mapper.exact.joint import search_forms
 
-    found = Search(request).run()
+    found = search_forms(request).found
     best = min(found.best, key=lambda candidate: candidate.mapping.passes > PASSES)
     return best.mapping, replace(found, best=(), simulated=0)
 

@@ -13,8 +13,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from operator import add
-from typing import TypeVar
+from math import prod
+from operator import add, le, sub
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +26,14 @@ from accelsim.problem import Axis, Operand
 
 Cell = tuple[int, int]
 SHORT = 4096  # bits: sets that reach no further are kept from index 0 on, so that tiles share them
+
+
+class _Group(NamedTuple):
+    """PEs that share one read: where they begin, by dim (`far`) and along the axis (`at`); offsets of each by dim."""
+
+    far: tuple[int, ...]
+    at: int
+    offsets: list[tuple[int, ...]]
 
 
 @dataclass(frozen=True)
@@ -59,10 +68,38 @@ class AxisNest:
         return {}
 
     @cached_property
-    def _groups(self) -> list[list[tuple[int, ...]]]:
-        """Offsets of the PEs that share one read, group by group."""
-        joint = _combos(self.joint)
-        return [[tuple(map(add, far, near)) for near in joint] for far in _combos(self.apart)]
+    def _digest(self) -> int:
+        splits = self.bounds, self.child, self.pe, self.apart, self.joint
+        return hash((self.axis, self.dims, splits, self.reuse, self.whole, self.box))
+
+    def __hash__(self) -> int:
+        return self._digest
+
+    def _group(self, far: tuple[int, ...]) -> _Group:
+        at = 0 if self.axis is None else self._at(self.axis, far)
+        return _Group(far, at, [tuple(map(add, far, near)) for near in _combos(self.joint)])
+
+    @cached_property
+    def _groups(self) -> list[_Group]:
+        """PEs that share one read, group by group."""
+        return [self._group(far) for far in _combos(self.apart)]
+
+    @cached_property
+    def _outer(self) -> tuple[_Group, tuple[int, ...], int, int]:
+        """The first group, where the last one begins, by dim and along the axis, and how many there are."""
+        near, far = (tuple(map(end, self.apart)) for end in (min, max))
+        at = 0 if self.axis is None else self._at(self.axis, far)
+        return self._group(near), far, at, prod(map(len, self.apart))
+
+    @cached_property
+    def _reach(self) -> tuple[int, ...]:
+        """Extent per dim from the first to the last index of one group."""
+        return tuple(max(near) + length for near, length in zip(self.joint, self.pe, strict=True))
+
+    @cached_property
+    def _inner(self) -> dict[tuple[int, ...] | None, Cell]:
+        """Cells of one group away from all borders, by how far its tile has moved."""
+        return {}
 
     def _set(self, starts: tuple[int, ...], base: int) -> int:
         """Index set of one PE (or memory) whose dims begin at `starts`, counted from index `base`."""
@@ -104,28 +141,63 @@ class AxisNest:
         return self.axis.mask(ranges, base)
 
     def cell(self, new: tuple[int, ...], old: tuple[int, ...] | None) -> Cell:
-        """(sum of |U|, sum of |U minus D|) over groups of PEs, for a tile beginning at `new`, after `old`."""
+        """(sum of |U|, sum of |U minus D|) over groups of PEs, for a tile beginning at `new`, after `old`.
+
+        Groups away from borders are copies of each other, so one stands for all of them.
+        """
         if old is not None and self._disjoint(new, old):
             return self.cell(new, None)
         total = kept = 0
-        base = self._base(new, old)
-        for group in self._groups:
-            union = fresh = 0
-            for offset in group:
-                now = self._set(tuple(map(add, new, offset)), base)
-                union |= now
-                if old is not None:
-                    was = self._set(tuple(map(add, old, offset)), base)
-                    if self.reuse:
-                        fresh |= now & ~was
-                    elif now != was:
-                        fresh |= now
-            total += union.bit_count()
-            if old is not None:
-                kept += (union & ~fresh).bit_count()
+        base, (inner, one, others) = self._base(new, old), self._parted(new, old)
+        if one is not None:
+            moved = None if old is None else tuple(map(sub, new, old))
+            if moved not in self._inner:
+                self._inner[moved] = self._of_group(one, new, old, base)
+            total, kept = (inner * words for words in self._inner[moved])
+        for group in others:
+            words, stay = self._of_group(group, new, old, base)
+            total, kept = total + words, kept + stay
         if self.whole:
             return int(total > 0), int(old is not None and 0 < total == kept)
         return total, kept
+
+    def _parted(
+        self, new: tuple[int, ...], old: tuple[int, ...] | None
+    ) -> tuple[int, _Group | None, list[_Group]]:  # fmt: skip
+        """How many groups have no index cut off in both tiles, one of them, and the others."""
+        low, high = (new, new) if old is None else (tuple(map(min, new, old)), tuple(map(max, new, old)))
+        most = tuple(b - r - h for b, r, h in zip(self.bounds, self._reach, high, strict=True))
+        if min(most) < 0 or min(low) < 0:
+            return 0, None, self._groups
+        first, last = 0, 0
+        if self.axis is not None:
+            span = self.axis.span(dict(zip(self.dims, self._reach, strict=True)))
+            first = -self.axis.offset - self._at(self.axis, low)
+            last = self.axis.size - self.axis.offset - self._at(self.axis, high) - span
+        near, far, at, count = self._outer
+        if first <= near.at and at <= last and all(map(le, far, most)):
+            return count, near, []
+        inner, others = None, []
+        for group in self._groups:
+            if first <= group.at <= last and all(map(le, group.far, most)):
+                inner = group
+            else:
+                others.append(group)
+        return len(self._groups) - len(others), inner, others
+
+    def _of_group(self, group: _Group, new: tuple[int, ...], old: tuple[int, ...] | None, base: int) -> Cell:
+        """(|U|, |U minus D|) of one group of PEs."""
+        union = fresh = 0
+        for offset in group.offsets:
+            now = self._set(tuple(map(add, new, offset)), base)
+            union |= now
+            if old is not None:
+                was = self._set(tuple(map(add, old, offset)), base)
+                if self.reuse:
+                    fresh |= now & ~was
+                elif now != was:
+                    fresh |= now
+        return union.bit_count(), 0 if old is None else (union & ~fresh).bit_count()
 
     @property
     def uniform(self) -> bool:
@@ -196,6 +268,7 @@ class Factors:
     def __init__(self) -> None:
         self._memo: dict[tuple[AxisNest, tuple[int, ...], Advance, Region], Cell] = {}
         self._cells: dict[AxisNest, dict[tuple[int, ...], Cell]] = {}
+        self._nests: dict[AxisNest, AxisNest] = {}
 
     @property
     def size(self) -> int:
@@ -204,6 +277,7 @@ class Factors:
 
     def cells(self, nest: AxisNest, steps: Iterable[tuple[int, ...]]) -> list[Cell]:
         """Cells of an axis at steps, each the starts of a tile followed by those of the tile before."""
+        nest = self._nests.setdefault(nest, nest)  # equal ones share the sets they have found
         known, size = self._cells.setdefault(nest, {}), len(nest.dims)
         found = []
         for step in steps:
@@ -229,7 +303,7 @@ class Factors:
         key = (nest, outer, advance, area)
         found = self._memo.get(key)
         if found is None:
-            found = self._memo[key] = _sum_states(nest, outer, advance, area)
+            found = self._memo[key] = _sum_states(self._nests.setdefault(nest, nest), outer, advance, area)
         return found
 
 

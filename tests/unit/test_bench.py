@@ -11,6 +11,7 @@ from accelsim import jit
 from accelsim.bench import mapper
 from accelsim.cli import app
 from accelsim.errors import InputError
+from accelsim.formats.mapping_cache import MappingCache
 from accelsim.lookup import load_arch
 from accelsim.problem import gemm_problem
 
@@ -33,6 +34,18 @@ def test_rows_of_a_layer_and_of_evaluations() -> None:
     text = mapper.markdown([row, rate])
     assert "| small | tpu_like | energy |" in text
     assert text.count("\n| ") == 3
+
+
+def test_a_second_run_is_one_process_with_a_full_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mapper, "list_archs", lambda: ["edge_tpu", "edge_os_32x32"])
+    library = MappingCache(tmp_path / "accelsim" / "mappings")
+    for name in mapper.list_archs():
+        mapper.network("mlp", load_arch(name)[0], "edp", library=library)
+    files = set(tmp_path.rglob("*"))
+    row = mapper.second_runs("mlp", tmp_path)
+    assert set(tmp_path.rglob("*")) == files, "nothing was searched, simulated or compiled"
+    assert row.case == "mlp, second run" and row.machine in mapper.list_archs() and row.cpu_s > 0
+    assert row.note.startswith("the slowest of 2 machines")
 
 
 def test_an_unknown_bench_is_refused() -> None:

@@ -11,11 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from accelsim import atlas
 from accelsim.formats.mapping_cache import MappingCache, key_of
 from accelsim.lookup import load_arch
 from accelsim.mapper.exact.search import Found, Request
 from accelsim.mapper.search import map_problem
-from accelsim.mapping.constraint import Constraint, Factor, Rule
+from accelsim.mapping.constraint import ANYTHING, Constraint, Factor, Rule
 from accelsim.problem import conv_problem, gemm_problem
 
 ARCH = load_arch("edge_os_32x32")[0]
@@ -34,6 +35,24 @@ def test_a_second_search_is_a_look_up_with_the_same_result(tmp_path: Path) -> No
     assert again.search == fresh.search
     cache.clear()
     assert cache.get(REQUEST) is None
+
+
+def test_a_known_layer_is_told_of_without_a_search_or_a_simulation(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a machine with forms, too: what is kept says which of them the mapping is for."""
+    small = load_arch("tpu_v4i")[0]
+    small = replace(small, array=replace(small.array, rows=8, cols=8))
+    task = atlas.Task("fc", gemm_problem(rows=40, cols=24, reduction=30), 1, ANYTHING)
+    fresh = [atlas.map_task(task, arch, "edp", library=MappingCache(tmp_path)) for arch in (ARCH, small)]
+    assert fresh[0] == atlas.map_task(task, ARCH, "edp")
+
+    def never(*_: object, **__: object) -> None:
+        raise AssertionError("searched again")
+
+    monkeypatch.setattr(atlas, "map_problem", never)
+    again = [atlas.map_task(task, arch, "edp", library=MappingCache(tmp_path)) for arch in (ARCH, small)]
+    assert again == fresh
 
 
 CHANGES: list[Callable[[Request], Request]] = [

@@ -7,15 +7,13 @@ import numpy as np
 from accelsim.jit import compiled
 from accelsim.mapper.exact.borders import set_border
 from accelsim.mapper.exact.floors import firm_energy, guess, lower, make_firm, set_reloads
-from accelsim.mapper.exact.incumbent import ENERGY, PARETO, below, hope, hopeless, note, product, record
+from accelsim.mapper.exact.incumbent import CLEARLY, ENERGY, PARETO, below, hope, hopeless, note, product, record
 from accelsim.mapper.exact.kernel import exact_points, first_tiles, spend, spend_energy
 from accelsim.mapper.exact.latency import bound_of
 from accelsim.mapper.exact.orders import next_order
 from accelsim.mapper.exact.record import NDIM, Array, Record
 from accelsim.mapper.exact.rooms import fits
 from accelsim.mapper.exact.trips import next_trips, options_of, set_trips
-
-CLEARLY = 1.000001  # a ratio of two rounded products above which their order is certain
 
 
 @compiled

@@ -75,12 +75,29 @@ def _machine(model: Model) -> Array:
     ])  # fmt: skip
 
 
+def classes(table: Array) -> Array:
+    """A number for every row of small counts, the same for equal rows."""
+    numbers, span = np.zeros(len(table), np.int64), 1
+    for column in table.T:
+        values = np.flatnonzero(np.bincount(column))
+        if values.size < 2:
+            continue
+        if span * values.size >= 1 << 62:
+            numbers = np.unique(numbers, return_inverse=True)[1].reshape(-1)
+            span = len(table)
+        place = np.zeros(values[-1] + 1, np.int64)
+        place[values] = np.arange(values.size)
+        numbers, span = numbers * values.size + place[column], span * values.size
+    found: Array = np.unique(numbers, return_inverse=True)[1].reshape(-1)
+    return found
+
+
 def _window_keys(model: Model, cores: Cores) -> Array:
     found = np.zeros((cores.size, len(model.windows)), np.int64)
     for w, window in enumerate(model.windows):
         dims = [window.first, window.second]
         table = np.concatenate([cores.row[:, dims], cores.col[:, dims], cores.pe[:, dims]], axis=1)
-        found[:, w] = np.unique(table, axis=0, return_inverse=True)[1].reshape(-1)
+        found[:, w] = classes(table)
     return found
 
 
@@ -253,13 +270,12 @@ def task_of(
     scalars = {
         "goal": GOALS[objective], "imperfect": int(imperfect), "forced": _forced(model), "most": most, "best": huge,
         "limit": huge, "hope": huge, "limited": int(limit != ANYTHING),
+        "close": 1 << 40, "best_core": -1,
     }  # fmt: skip
     for name, value in scalars.items():
         record[name] = value
     record["ext"][:], record["left"][:], record["spans"][:], record["rest"][:], record["trips"][:] = 1, 1, 1, 1, 1
-    factors = np.empty((cores.size, 5, NDIM), np.int64)
-    for i, part in enumerate((cores.row, cores.col, cores.diagonal, cores.pe, cores.extent)):
-        factors[:, i] = part
+    factors = np.stack((cores.row, cores.col, cores.diagonal, cores.pe, cores.extent), axis=1)
     tables, keys = np.zeros((cores.size, 3, len(points)), np.int64), _window_keys(model, cores)
     fill_tables(record, factors, tables, keys, _ints([p.retained for p in points]))
     return Task(model, record, factors, tables, keys, _trips_ok(model, limit), limit)

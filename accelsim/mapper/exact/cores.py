@@ -48,6 +48,16 @@ def _core_arrivals(r: Record, stays: int) -> None:
 
 
 @compiled
+def _gains(r: Record, stays: int) -> bool:
+    """Does less arrive at the PEs of the core at hand if this operand may stay in them?"""
+    for p in range(r.points):
+        moves = r.fixed[p] < 0 and r.inside[p, 0] == 1 and r.operand[p] == stays and r.in_words[p] == 1
+        if moves and r.imperfect == 0 and swept(r, p, r.words[p]) > r.least[p]:
+            return True
+    return False
+
+
+@compiled
 def core_bounds(r: Record, cores: Array, tables: Array, keys: Array, out: Array) -> None:
     """(energy, cycles) below those of every mapping of each core: (cores, 2)."""
     for number in range(cores.shape[0]):
@@ -55,6 +65,8 @@ def core_bounds(r: Record, cores: Array, tables: Array, keys: Array, out: Array)
         set_passes(r)
         out[number, 0] = -1
         for stays in range(3):
+            if not _gains(r, stays) and (stays < 2 or out[number, 0] >= 0):
+                continue  # no less arrives than if another stays
             _core_arrivals(r, stays)
             energy, cycles = spend_energy(r, r.low), cycles_of(r, r.low, 0)
             a, b = product(r, energy, cycles)

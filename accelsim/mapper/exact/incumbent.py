@@ -8,7 +8,8 @@ from accelsim.mapper.exact.record import FRONT, KEEP, Record
 from accelsim.timing.bound import cost_below
 
 ENERGY, LATENCY, PARETO = 0, 1, 3  # goals: cycles, or energy, are not asked for; both at once
-CLOSE = 1.01  # what promises up to so much more than the most promising may still take less when it is simulated
+MILLION = 1_000_000
+CLEARLY = 1.000001  # a ratio of two rounded products above which their order is certain
 
 
 @compiled
@@ -31,11 +32,13 @@ def below(r: Record, energy: int, cycles: int) -> bool:
 def hope(r: Record) -> float:
     """The objective from which on mappings are of no use: neither better nor close to the most promising one so far.
 
-    What a mapping promises is no less than what it costs (`record`). A wider search is told what is of use.
+    What a mapping promises is no less than what it costs (`record`). Of those that may promise more than the best costs
+    only what costs at most `close` ppm more is looked at; a wider search is told what is of use.
     """
     if r.goal == ENERGY or r.wide == 1:
         return float(r.limit[0]) * float(r.limit[1])
-    return float(r.hope[0]) * float(r.hope[1]) * CLOSE
+    most = float(r.limit[0]) * float(r.limit[1]) * (MILLION + float(r.close)) / MILLION
+    return min(float(r.hope[0]) * float(r.hope[1]) * CLEARLY, most)
 
 
 @compiled

@@ -78,7 +78,7 @@ _FIELDS: dict[str, tuple[int, ...]] = {
     "loops": (SLOTS,), "pick": (SLOTS, NDIM), "numbered": (NDIM,),  # number of an option, of divisors
     # progress
     "nodes": (), "evaluated": (), "most": (), "stopped": (), "kept_count": (),
-    "best": (2,), "limit": (2,), "best_pair": (2,), "wide": (), "hope": (2,),
+    "best": (2,), "limit": (2,), "best_pair": (2,), "wide": (), "hope": (2,), "close": (),
     "kept": (KEEP, 5), "kept_ext": (KEEP, SLOTS + 1, NDIM), "kept_order": (KEEP, SLOTS, NDIM),
     "kept_length": (KEEP, SLOTS), "kept_core": (KEEP,),
     "best_ext": (SLOTS + 1, NDIM), "best_order": (SLOTS, NDIM), "best_length": (SLOTS,), "best_core": (),

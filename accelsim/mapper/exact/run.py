@@ -11,11 +11,11 @@ from functools import partial
 import numpy as np
 
 from accelsim.errors import CutShort, MappingError
-from accelsim.mapper.exact.context import Task, mapping_of, smallest_mapping, task_of
+from accelsim.mapper.exact.context import Task, classes, mapping_of, smallest_mapping, task_of
 from accelsim.mapper.exact.cores import core_bounds, search_cores
 from accelsim.mapper.exact.model import model_of
 from accelsim.mapper.exact.record import FRONT, Array
-from accelsim.mapper.exact.search import NO_LIMIT, Candidate, Found, Front, Request
+from accelsim.mapper.exact.search import NO_LIMIT, Candidate, Found, Front, Known, Request
 from accelsim.mapper.exact.space import cores_of
 from accelsim.mapper.objective import objective_cost
 from accelsim.mapping import Mapping
@@ -37,7 +37,7 @@ class Search:
         self.bounds: Array = np.zeros((cores.size, 2), np.int64)
         core_bounds(self.task.record, self.task.cores, self.task.tables, self.task.keys, self.bounds)
         self.order = self._sorted()
-        self.classes = _classes(self.task.cores[:, 4])
+        self.classes = classes(self.task.cores[:, 4])
 
     def _sorted(self) -> Array:
         """Cores by ascending bound (rounded: the descent compares exactly), least energy first among equals."""
@@ -54,15 +54,36 @@ class Search:
             )
         )
 
-    def run(self) -> Found:
+    @property
+    def least(self) -> int:
+        """No mapping of the space costs less: the least bound of a core, known before `run`."""
+        energy, cycles = self.bounds[self.order[0]]
+        return objective_cost(self.request.objective, int(energy), int(cycles))
+
+    @property
+    def known(self) -> Known:
+        """What was found, of this space or of others, for searches of other spaces."""
+        pair, hope = self.task.record["best_pair"], self.task.record["hope"]
+        return Known(int(pair[0]), int(pair[1]), (int(hope[0]), int(hope[1])))
+
+    def run(self, known: Known | None = None, close_ppm: int | None = None) -> Found:
         """The best mapping of the space, proven, or the best after `max_evaluations` with what is proven.
 
+        With `known` only what is better, or promises as much, is looked for. With `close_ppm` that is not looked for
+        among what costs so much more than the best.
+
         Raises:
-            MappingError: nothing fits, nothing was found within `max_evaluations`, or the constraint asks for something
-                outside the space (two loops over a dim in one place, an order of the stream of `rs`).
+            MappingError: nothing is known, and nothing fits or was found in `max_evaluations`; the constraint asks for
+                something outside the space (two loops over a dim in one place, an order of the stream of `rs`).
         """
-        done, r, goal = self._descend(), self.task.record, self.request.objective
-        if r["kept_count"] == 0:
+        r, goal = self.task.record, self.request.objective
+        if known is not None:
+            r["best_pair"], r["hope"] = (known.energy_fj, known.cycles), known.promise
+            r["best"] = r["limit"] = self._pair(known.energy_fj, known.cycles)
+        if close_ppm is not None:
+            r["close"] = close_ppm
+        done = self._descend()
+        if known is None and r["kept_count"] == 0:
             raise self._nothing()
         energy, cycles = int(r["best_pair"][0]), int(r["best_pair"][1])
         cost = objective_cost(goal, energy, cycles)
@@ -71,8 +92,14 @@ class Search:
             left = self.bounds[self.order[done:]]
             bound = min(cost, *(objective_cost(goal, int(e), int(c)) for e, c in left))
         best = tuple(self._kept())
-        _ = best[0].mapping  # is it what the constraint asks for?
+        for candidate in best[:1]:
+            _ = candidate.mapping  # is it what the constraint asks for?
         return Found(best, energy, cycles, cost, bound, self.order.size, int(r["nodes"]), int(r["evaluated"]))
+
+    def _pair(self, energy_fj: int, cycles: int) -> tuple[int, int]:
+        """The objective as a product of two numbers."""
+        goal = self.request.objective
+        return 1 if goal == "latency" else energy_fj, 1 if goal == "energy" else cycles
 
     def _nothing(self) -> MappingError:
         if self.task.record["stopped"]:
@@ -121,9 +148,9 @@ class Search:
 
     def wider(self, energy_fj: int, cycles: int, evaluations: int) -> tuple[Candidate, ...]:
         """Mappings whose bound is below this cost, the most promising first, after so many more evaluations."""
-        r, goal = self.task.record, self.request.objective
+        r = self.task.record
         r["wide"], r["kept_count"], r["stopped"] = 1, 0, 0
-        r["limit"] = (1 if goal == "latency" else energy_fj, 1 if goal == "energy" else cycles)
+        r["limit"] = self._pair(energy_fj, cycles)
         r["most"] = min(int(r["nodes"]) + int(r["evaluated"]) + evaluations, NO_LIMIT)
         self._descend()
         return tuple(self._kept())
@@ -139,20 +166,10 @@ class Search:
                 continue
             seen.add((promise, energy, cycles))
             place = int(r["kept_core"][i]), r["kept_ext"][i], r["kept_order"][i], r["kept_length"][i]
-            yield Candidate(self._maker(*place), energy, cycles)
+            yield Candidate(self._maker(*place), energy, cycles, promise)
 
     def _misfit(self) -> str:
         """Why even the smallest tiles do not fit."""
         extents = self.task.cores[:, 4].astype(float).prod(axis=1)
         wrong = problems_with(smallest_mapping(self.task, int(extents.argmin())), self.request.arch)
         return "; ".join(wrong) if wrong else "no mapping of the searched space satisfies the constraint"
-
-
-def _classes(extents: Array) -> Array:
-    """A number for every row, the same for equal rows."""
-    numbers = np.zeros(len(extents), np.int64)
-    for column in extents.T:
-        values, place = np.unique(column, return_inverse=True)
-        if values.size > 1:
-            numbers = np.unique(numbers * values.size + place.reshape(-1), return_inverse=True)[1].reshape(-1)
-    return numbers

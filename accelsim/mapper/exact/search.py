@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from accelsim.arch import Accelerator
@@ -44,11 +44,13 @@ class Candidate:
 
     Attributes:
         make: makes the mapping; MappingError if it is not what the constraint asks for.
+        promise: about what the objective comes to when it is simulated.
     """
 
     make: Callable[[], Mapping] = field(compare=False)
     energy_fj: int
     cycles: int
+    promise: int = 0
 
     @cached_property
     def mapping(self) -> Mapping:
@@ -61,15 +63,32 @@ class Candidate:
 
 
 @dataclass(frozen=True)
+class Known:
+    """The best of searches of other spaces: nothing is looked for that is neither better nor promises as much.
+
+    Attributes:
+        energy_fj, cycles: of the mapping with the least objective.
+        promise: the least objective, as a product, that a mapping promises to come to when it is simulated.
+    """
+
+    energy_fj: int
+    cycles: int
+    promise: tuple[int, int]
+
+
+@dataclass(frozen=True)
 class Found:
     """What a search found.
 
     Attributes:
-        best: mappings worth simulating, the most promising first.
-        energy_fj, cycles: of the mapping with the least objective. cost: its objective (fJ, cycles, or their product).
+        best: mappings worth simulating, the most promising first; none if others are better (`Known`).
+        energy_fj, cycles: of the mapping with the least objective, of this or of another space (`Known`).
+        cost: its objective (fJ, cycles, or their product).
         bound: no mapping of the space costs less; equal to `cost` if proven optimal.
         cores, boxes, evaluated: cores of the space, boxes bounded, mappings evaluated completely.
         simulated: mappings of `best` and beyond that were simulated afterwards.
+        makespan, taken_fj, counted_fj: of the one that was taken then: its cycles, its energy, and what is counted of
+            that (0 if none was simulated).
     """
 
     best: tuple[Candidate, ...]
@@ -81,11 +100,32 @@ class Found:
     boxes: int
     evaluated: int
     simulated: int = 0
+    makespan: int = 0
+    taken_fj: int = 0
+    counted_fj: int = 0
 
     @property
     def proven(self) -> bool:
         """True if nothing in the space is better."""
         return self.bound == self.cost
+
+
+def merged(parts: Iterable[tuple[Candidate, ...]]) -> tuple[Candidate, ...]:
+    """The most promising first; of equals those of the form that was searched first."""
+    return tuple(sorted((c for part in parts for c in part), key=lambda candidate: candidate.promise))
+
+
+def together(found: list[Found]) -> Found:
+    """What several searches prove together."""
+    return replace(
+        min(found, key=lambda one: one.cost),
+        best=merged(one.best for one in found),
+        bound=min(one.bound for one in found),
+        cores=sum(one.cores for one in found),
+        boxes=sum(one.boxes for one in found),
+        evaluated=sum(one.evaluated for one in found),
+        simulated=sum(one.simulated for one in found),
+    )
 
 
 @dataclass(frozen=True)

@@ -179,9 +179,9 @@ def _row_stationary(problem: Problem, arch: Accelerator, limit: Constraint, impe
     spads = [(operand, array.spad(operand.name).words) for operand in problem.operands]
     rows = _table([{**c, "R": tall} for c in _axis(problem, arch, "row", array.rows // tall, limit)])
     cols = _table(_axis(problem, arch, "col", array.cols, limit))
-    at_row, at_col = (part.reshape(-1) for part in np.indices((len(rows), len(cols))))
-    rows, cols = rows[at_row], cols[at_col]
+    rows, cols = np.repeat(rows, len(cols), axis=0), np.tile(cols, (len(rows), 1))
     bounds, parts = np.array([bound[d] for d in DIMS], np.int64), []
+    spread = _Spread(bounds, rows, cols)
     for c, m, g in product(choices["C"], choices["M"], choices["G"]):
         inside = {"C": c, "M": m, "G": g, "S": width}
         extents = {d: inside.get(d, 1) for d in DIMS}
@@ -190,21 +190,35 @@ def _row_stationary(problem: Problem, arch: Accelerator, limit: Constraint, impe
         if not all(limit.factor_ok("pe", d, f) for d, f in inside.items()):
             continue
         pe = np.array([extents[d] for d in DIMS], np.int64)
-        good = _useful(bounds, rows, cols, pe)
-        kept = int(good.sum())
-        parts.append((rows[good], cols[good], np.ones((kept, len(DIMS)), np.int64), np.tile(pe, (kept, 1))))
+        good = np.flatnonzero(spread.useful(pe))
+        parts.append((rows[good], cols[good], np.ones((good.size, len(DIMS)), np.int64), np.tile(pe, (good.size, 1))))
     return _joined(parts)
 
 
-def _useful(bounds: Ints, rows: Ints, cols: Ints, pe: Ints) -> NDArray[np.bool_]:
-    """Cores in which every loop has work: without one of them the rest would not cover the dim."""
-    total = rows * cols * pe
-    good = np.ones(len(rows), np.bool_)
-    first = np.where(rows > 1, rows, np.where(cols > 1, cols, pe))
-    for part in (rows, cols, np.broadcast_to(pe, rows.shape)):
-        good &= ((part == 1) | (total <= bounds) | (total // part < bounds)).all(axis=1)
-    good &= ((first - 1) * (total // first) < bounds).all(axis=1)
-    return good
+class _Spread:
+    """What lies over rows and columns, (choices, 10) each, and which of it goes with loops in a PE."""
+
+    def __init__(self, bounds: Ints, rows: Ints, cols: Ints) -> None:
+        self.bounds, self.rows, self.cols = bounds, rows, cols
+        self._known: dict[tuple[int, int], NDArray[np.bool_]] = {}
+
+    def useful(self, pe: Ints) -> NDArray[np.bool_]:
+        """Choices all of whose loops, and those in the PE, have work: without one the rest would not cover the dim."""
+        good = np.ones(len(self.rows), np.bool_)
+        for d in np.flatnonzero(self.bounds > 1).tolist():
+            good &= self._useful(d, int(pe[d]))
+        return good
+
+    def _useful(self, d: int, inside: int) -> NDArray[np.bool_]:
+        if (d, inside) not in self._known:
+            bound, row, col = self.bounds[d], self.rows[:, d], self.cols[:, d]
+            total = row * col * inside
+            first = np.where(row > 1, row, np.where(col > 1, col, inside))
+            good = (first - 1) * (total // first) < bound
+            for part in (row, col, np.full_like(row, inside)):
+                good &= (part == 1) | (total <= bound) | (total // part < bound)
+            self._known[d, inside] = good
+        return self._known[d, inside]
 
 
 def cores_of(problem: Problem, arch: Accelerator, limit: Constraint = ANYTHING, imperfect: bool = False) -> Cores:
