@@ -64,17 +64,23 @@ def load_cycles(n: Array, s: Array) -> int:
 
 
 @compiled
-def array_cycles(n: Array, s: Array, stretch: int) -> int:
-    """What the array needs between the first tiles and the last store, both included."""
-    num, den, latency, loads = n[NUM], n[DEN], n[LATENCY], load_cycles(n, s)
-    last = dram_cycles(s[LAST], num, den) + (latency if s[LAST] > 0 else 0)
+def ends_cycles(n: Array, s: Array) -> tuple[int, int]:
+    """Transfers of the first tiles and of the last results."""
+    num, den, latency = n[NUM], n[DEN], n[LATENCY]
     fill = dram_cycles(s[FILL], num, den) + (latency if s[FILL] > 0 else 0)
-    array = stretch + dram_cycles(s[EXPOSED], num, den)
+    return fill, dram_cycles(s[LAST], num, den) + (latency if s[LAST] > 0 else 0)
+
+
+@compiled
+def array_cycles(n: Array, s: Array, stretch: int) -> int:
+    """What the array needs between the first tiles and the last results."""
+    loads = load_cycles(n, s)
+    array = stretch + (dram_cycles(s[EXPOSED], n[NUM], n[DEN]) if s[EXPOSED] > 0 else 0)
     if n[OVERLAP]:
         array = max(array, loads - s[FIRST_LOAD] + s[BESIDE]) + s[FIRST] + s[LEAVE]
     else:
         array += loads + s[DRAINS]
-    found: int = fill + array + last
+    found: int = array
     return found
 
 
@@ -82,10 +88,10 @@ def array_cycles(n: Array, s: Array, stretch: int) -> int:
 def time_bound(n: Array, s: Array) -> int:
     """B in cycles; `n` are numbers of the machine (NUM to ORDERED), `s` the sums of a mapping (DRAM to PORTS)."""
     num, den, latency, stretch = n[NUM], n[DEN], n[LATENCY], stretch_cycles(n, s)
-    last = dram_cycles(s[LAST], num, den) + (latency if s[LAST] > 0 else 0)
-    begun = dram_cycles(s[FILL], num, den) + (latency if s[FILL] > 0 else 0) + s[FIRST]
+    fill, last = ends_cycles(n, s)
+    begun = fill + s[FIRST]
     channel = dram_cycles(s[DRAM], num, den) + (latency if s[DRAM] > 0 else 0)
-    found: int = max(channel, array_cycles(n, s, stretch))
+    found: int = max(channel, fill + array_cycles(n, s, stretch) + last)
     if s[TAIL] > 0:
         found = max(found, s[TAIL] + s[LEAVE] + last)
     stored = latency if s[STORED] > 0 else 0

@@ -11,9 +11,7 @@ from accelsim.mapper.exact.ends import (
     INPUTS,
     OUTPUTS,
     WEIGHTS,
-    first_work,
     is_even,
-    last_work,
     least_drain,
     longest_pass,
     stationary_load,
@@ -41,7 +39,6 @@ from accelsim.timing.bound import (
     ORDERED,
     OVERLAP,
     SHORTEST,
-    STORED,
     STREAM,
     STREAM_FINAL,
     dram_cycles,
@@ -57,7 +54,7 @@ def set_chains(r: Record, arrived: Array, border: int) -> None:
         if r.boundary[p] > border or r.outer[p, WORD_BITS] == 0:
             continue
         if op == OUTPUTS:
-            _results(r, p, arrived[p], border)
+            _results(r, p, arrived[p])
         else:
             _loads(r, op, arrived[p], border)
 
@@ -74,18 +71,19 @@ def _loads(r: Record, op: int, words: int, border: int) -> None:
     p, s, leaf = r.fed_point[op], r.sums, border == r.slots
     tile = max(1, tile_size(r, op, r.ext[r.boundary[p]])) if r.in_words[p] else 1
     loads, depth = -(-words // tile), r.outer[p, DEPTH]
-    cycles, first = _channel(r, r.fed_bits[op]), _channel(r, r.fed_first[op])
+    cycles, more, together = _channel(r, r.fed_bits[op]), depth > 1 and loads >= depth, False
     if op == WEIGHTS:
         if r.numbers[OVERLAP]:
             s[INTO] = loads * stationary_load(r, r.boundary[p])
             s[SHORTEST] = loads * (_shortest_pass(r) if leaf else 1)
-        if leaf and _together(r):
+        together = leaf and _together(r)
+        if together:
             cycles += _channel(r, r.fed_bits[INPUTS])
-            first += _channel(r, r.fed_first[INPUTS])
     at = CHAIN + 2 * op
     s[at], s[at + 1] = loads * r.numbers[LATENCY] + cycles, depth
-    if depth > 1 and loads >= depth:
-        s[at] += (depth - 1) * (first + last_work(r, op, border))
+    if more:
+        first = _channel(r, r.fed_first[op]) + (_channel(r, r.fed_first[INPUTS]) if together else 0)
+        s[at] += (depth - 1) * (first + r.fed_work[op])
 
 
 @compiled
@@ -107,13 +105,13 @@ def _shortest_pass(r: Record) -> int:
 
 
 @compiled
-def _results(r: Record, p: int, words: int, border: int) -> None:
+def _results(r: Record, p: int, words: int) -> None:
     """Tiles of results one behind another in the room of one: each drains and is stored before the next."""
     tiles, s, depth = -(-words // max(1, tile_size(r, OUTPUTS, r.ext[r.boundary[p]]))), r.sums, r.outer[p, DEPTH]
     drain = least_drain(r, True) if r.numbers[OVERLAP] else 0
-    s[CHAIN + 4], s[CHAIN + 5] = tiles * drain + _channel(r, s[STORED]), depth
+    s[CHAIN + 4], s[CHAIN + 5] = tiles * drain + r.fed_stored, depth
     if depth > 1 and tiles >= depth:
-        s[CHAIN + 4] += (depth - 1) * (first_work(r, border) + _channel(r, s[LAST]))
+        s[CHAIN + 4] += (depth - 1) * (r.fed_begin + _channel(r, s[LAST]))
 
 
 @compiled

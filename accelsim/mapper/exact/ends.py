@@ -56,16 +56,20 @@ def set_ends(r: Record, arrived: Array, border: int) -> None:
     s[STORED] = psums + r.numbers[FINAL_WORDS] * r.outer[results, WORD_BITS]
     if leaf:
         _visit(r)
+    _last_works(r, border)
     s[TAIL] = _last_load(r, border)
     if leaf:
         s[TAIL] = max(s[TAIL], _last_room(r))
         after = s[STORED] + psums + _loads_after(r, INPUTS) + _loads_after(r, WEIGHTS)
-    made = max(least_drain(r, True) + dram_cycles(s[STORED], num, den), dram_cycles(after, num, den))
-    s[HEAD] = first_work(r, border) + made
+    r.fed_begin, r.fed_stored = _first_work(r, border), dram_cycles(s[STORED], num, den)
+    made = least_drain(r, True) + r.fed_stored
+    if after > s[STORED]:
+        made = max(made, dram_cycles(after, num, den))
+    s[HEAD] = r.fed_begin + made
 
 
 @compiled
-def first_work(r: Record, border: int) -> int:
+def _first_work(r: Record, border: int) -> int:
     """Cycles of the passes over the first tile of results."""
     k, leaf = r.boundary[r.fed_point[OUTPUTS]], border == r.slots
     if k > border:
@@ -73,19 +77,27 @@ def first_work(r: Record, border: int) -> int:
     finished = leaf and r.fed_bits[OUTPUTS] == 0
     for i in range(r.actives):
         d = r.active[i]
-        whole = finished and r.group[d] == OUTPUTS
-        r.part[d] = r.bounds[d] if whole else min(r.ext[k, d], r.bounds[d])
+        if finished and r.group[d] == OUTPUTS:
+            r.part[d], r.part_folds[d] = r.bounds[d], r.folds[d]
+        else:
+            r.part[d], r.part_folds[d] = min(r.ext[k, d], r.bounds[d]), min(r.left[k, d], r.folds[d])
     return work_on(r, finished, leaf)
 
 
 @compiled
-def last_work(r: Record, op: int, border: int) -> int:
-    """Cycles of the passes over the last tile of an operand."""
-    k = r.boundary[r.fed_point[op]]
-    if k > border:
-        return 0
-    _last_tile(r, op, border == r.slots)
-    return work_on(r, True, border == r.slots)
+def _last_works(r: Record, border: int) -> None:
+    """Cycles of the passes over the last tile of every operand, into `r.fed_work`: 0 if it is not known."""
+    rows, done, leaf = r.machine[FLOW] == RS, -1, border == r.slots
+    work = 0
+    for op in range(3):
+        k = r.boundary[r.fed_point[op]]
+        if k > border:
+            r.fed_work[op] = 0
+            continue
+        if rows or k != done:
+            _last_tile(r, op, leaf)
+            work, done = work_on(r, True, leaf), k
+        r.fed_work[op] = work
 
 
 @compiled
@@ -93,7 +105,7 @@ def _last_tile(r: Record, op: int, leaf: bool) -> None:
     """Words of each dim in an operand's last tile; with `rs` in its last visit, if the orders of loops are known."""
     k = r.boundary[r.fed_point[op]]
     for i in range(r.actives):
-        r.part[r.active[i]] = r.rest[k, r.active[i]]
+        _put_last(r, r.active[i], k)
     if r.machine[FLOW] != RS or not leaf:
         return
     for slot in range(k - 1, -1, -1):
@@ -101,7 +113,13 @@ def _last_tile(r: Record, op: int, leaf: bool) -> None:
             d = r.order[slot, i]
             if r.group[d] != op:
                 return
-            r.part[d] = r.rest[slot, d]
+            _put_last(r, d, slot)
+
+
+@compiled
+def _put_last(r: Record, d: int, k: int) -> None:
+    """Words and folds of a dim in its last span at border k."""
+    r.part[d], r.part_folds[d] = r.rest[k, d], r.folds[d] - (r.spans[k, d] - 1) * r.left[k, d]
 
 
 @compiled
@@ -120,15 +138,15 @@ def _last_load(r: Record, border: int) -> int:
         if ordered and r.fed_late[op] >= 0:
             after = min(after, _stores_after(r, op, psums == 0))
         tail = dram_cycles(loaded + r.sums[STORED] - after, r.numbers[NUM], r.numbers[DEN]) + r.numbers[LATENCY]
-        tail += last_work(r, op, border)
+        tail += r.fed_work[op]
         if op == WEIGHTS:
             k = r.boundary[r.fed_point[op]]
             tail += stationary_load(r, k if k <= border else r.slots)
-            if r.machine[FLOW] == RS and r.boundary[r.fed_point[op]] <= border:
+            if r.machine[FLOW] == RS and k <= border:
                 words = 1
                 for i in range(r.actives):
                     if r.group[r.active[i]] != WEIGHTS:
-                        words *= r.part[r.active[i]]
+                        words *= r.rest[k, r.active[i]]
                 tail += -(-words // r.machine[WEIGHT_BUS])
         found = tail if found == 0 else min(found, tail)
     return found
@@ -146,12 +164,19 @@ def _last_room(r: Record) -> int:
     psums = r.fed_bits[OUTPUTS]
     moved = r.fed_bits[INPUTS] + r.fed_bits[WEIGHTS] + psums
     moved += max(0, r.sums[STORED] - r.outer[p, DEPTH] * _store_bits(r, psums == 0))
-    _last_tile(r, OUTPUTS, True)
-    if psums == 0:
+    k, more, work = r.boundary[p], False, r.fed_work[OUTPUTS]
+    for i in range(r.actives):
+        d = r.active[i]
+        more = more or (psums == 0 and r.group[d] == OUTPUTS and r.spans[k, d] > 1)
+    if more:
+        _last_tile(r, OUTPUTS, True)
         for i in range(r.actives):
-            if r.group[r.active[i]] == OUTPUTS:
-                r.part[r.active[i]] = r.bounds[r.active[i]]
-    return dram_cycles(moved, r.numbers[NUM], r.numbers[DEN]) + work_on(r, True, True)
+            d = r.active[i]
+            if r.group[d] == OUTPUTS:
+                r.part[d], r.part_folds[d] = r.bounds[d], r.folds[d]
+        work = work_on(r, True, True)
+    found: int = dram_cycles(moved, r.numbers[NUM], r.numbers[DEN]) + work
+    return found
 
 
 @compiled
@@ -237,19 +262,18 @@ def least_drain(r: Record, leaves: bool) -> int:
 
 @compiled
 def work_on(r: Record, finished: bool, leaf: bool) -> int:
-    """Cycles of the passes over a tile of the words `r.part` of each dim, from their first stream to the end of their
-    last; what it has of the results is `finished` in it, or it is not known to be."""
+    """Cycles of the passes over a tile of `r.part` words (`r.part_folds`) of each dim, from their first stream to the
+    end of their last; what it has of the results is `finished` in it, or it is not known to be."""
     every = final = loads = passes = sums = results = 1
     for i in range(r.actives):
         d = r.active[i]
-        words, reduces = r.part[d], r.group[d] == OUTPUTS
-        inside, pe = -(-words // r.extent[d]), r.pe[d]
+        words, reduces, inside, pe = r.part[d], r.group[d] == OUTPUTS, r.part_folds[d], r.pe[d]
         steps = inside if pe == 1 else (inside - 1) * pe + min(pe, words - (inside - 1) * r.extent[d])
         every *= steps
         if r.group[d] != WEIGHTS:
             loads *= inside
         tile = r.left[r.slots - 1, d] if leaf else 1
-        if leaf:
+        if leaf and r.numbers[OVERLAP] == 0:
             passes *= -(-inside // tile)
         if reduces:
             sums *= inside

@@ -72,6 +72,7 @@ from accelsim.timing.bound import (
     SWAP,
     array_cycles,
     dram_cycles,
+    ends_cycles,
     stretch_cycles,
     time_bound,
 )
@@ -291,7 +292,8 @@ def promise(r: Record, cycles: int) -> int:
     num, den = r.numbers[NUM], r.numbers[DEN]
     channel = dram_cycles(r.sums[DRAM], num, den) + r.numbers[LATENCY]
     sums = r.sums[: PORTS + 2 * r.memories]
-    array = array_cycles(r.numbers, sums, stretch_cycles(r.numbers, sums))
+    fill, last = ends_cycles(r.numbers, sums)
+    array = fill + array_cycles(r.numbers, sums, stretch_cycles(r.numbers, sums)) + last
     if array <= channel:
         array = min(array, dram_cycles(r.sums[FILL], num, den) + total + dram_cycles(r.sums[LAST], num, den))
     waits = 0

@@ -72,8 +72,9 @@ _FIELDS: dict[str, tuple[int, ...]] = {
     "level": (NDIM,), "moving": (NDIM + WINDOWS,),  # border that each dim has come to, units with loops outside
     "totals": (NDIM + WINDOWS,), "kept_words": (NDIM + WINDOWS,),  # of every unit while its loops stand still
     # by operand: its point that DRAM fills, bits loaded in all and at first, visits of its tiles, the last of them that
-    # may load nothing; words of a tile by dim
-    "fed_point": (3,), "fed_bits": (3,), "fed_first": (3,), "fed_visits": (3,), "fed_late": (3,), "part": (NDIM,),
+    # may load nothing, cycles of the last tile; cycles of the first results and of all stores; a tile's words and folds
+    "fed_point": (3,), "fed_bits": (3,), "fed_first": (3,), "fed_visits": (3,), "fed_late": (3,), "fed_work": (3,),
+    "fed_begin": (), "fed_stored": (), "part": (NDIM,), "part_folds": (NDIM,),
     "firm": (POINTS,), "swept": (POINTS,), "gain": (3,),  # as `low`, with all lemmas; of a core's PEs; by operand
     # least arrivals of a slot in any order, if the last loop moves the operand, if not; how often it comes in then
     "low_moved": (POINTS,), "low_kept": (POINTS,), "times_moved": (3,), "times_kept": (3,), "present": (3,),
