@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from accelsim.certify.ends import Ends
 from accelsim.certify.space import AT, NDIM, STREAMED, Cores, Ints, Place, Question
 from accelsim.certify.words import Counter, Point
 from accelsim.energy import array_traffic, energy_fj
@@ -52,6 +53,7 @@ class Pricing:
         if (self.weights < 0).any():
             raise InputError(f"{q.arch.name}: a word more costs less; the checker's bounds do not hold there")
         self.spans = _Spans(q, counter.cores, len(places))
+        self.ends = Ends(q, counter, points, len(places), self.numbers)
         self.at = {(p.operand, p.array): i for i, p in reversed(list(enumerate(points))) if p.array and not p.each}
 
     def _counts(self, arrived: list[int]) -> tuple[LinkCount, ...]:
@@ -88,6 +90,8 @@ class Pricing:
         for i, p in enumerate(self.points):
             if p.parent == "DRAM" and not p.each:
                 self._edge(boxes, i, p, arrived[:, i], leaf, s)
+        if leaf:
+            self.ends.put(boxes, arrived, s)
         return use[:, 0], self._time(s)
 
     def _time(self, s: Ints) -> Ints:
@@ -97,21 +101,31 @@ class Pricing:
         fill = _dram(s[b.FILL], num, den) + latency * (s[b.FILL] > 0)
         vector = -(-n[b.FINAL_WORDS] * n[b.POST_OPS] // n[b.LANES])
         ends = np.maximum(np.maximum(s[b.STREAM_FINAL], vector), _ceil(s[b.FINAL_BITS], n[b.WRITE_PORT]))
-        stretch = ends + np.maximum(s[b.STREAM] - s[b.STREAM_FINAL], _ceil(s[b.PSUM_BITS], n[b.WRITE_PORT]))
+        others = np.maximum(s[b.STREAM] - s[b.STREAM_FINAL], _ceil(s[b.PSUM_BITS], n[b.WRITE_PORT]))
+        stretch = ends + np.maximum(others, s[b.SWAP])
         stretch = np.maximum(np.maximum(stretch, s[b.BUS]), s[b.PORTS :].max(axis=0, initial=0))
         loads = np.maximum(s[b.LOADS], _ceil(s[b.KEPT_BITS], n[b.KEPT_PORT]))
         serial = np.zeros_like(loads) if n[b.OVERLAP] else loads + s[b.DRAINS]
         array = stretch + _dram(s[b.EXPOSED], num, den) + serial
         if n[b.OVERLAP]:
-            array = np.maximum(array, loads - s[b.FIRST_LOAD]) + s[b.EDGE]
-        found: Ints = np.maximum(_dram(s[b.DRAM], num, den), fill + array + _dram(s[b.LAST], num, den)) + latency
-        for i in range(b.CHAIN, b.PORTS, 2):
+            array = np.maximum(array, loads - s[b.FIRST_LOAD] + s[b.BESIDE]) + s[b.FIRST] + s[b.LEAVE]
+        last = _dram(s[b.LAST], num, den) + latency
+        found: Ints = np.maximum(_dram(s[b.DRAM], num, den) + latency, fill + array + last)
+        leave = s[b.LEAVE]
+        found = np.maximum(found, np.where(s[b.TAIL] > 0, s[b.TAIL] + leave + last, 0))
+        found = np.maximum(found, np.where(s[b.STORED] > 0, fill + s[b.FIRST] + s[b.HEAD] + latency, 0))
+        read, made = last + leave * n[b.OVERLAP], fill + s[b.FIRST] + latency * (s[b.STORED] > 0)
+        for i, more in zip(range(b.CHAIN, b.PORTS, 2), (read, read, made), strict=True):
             depth = s[i + 1]
-            found = np.maximum(found, np.where(depth > 0, (s[i] + stretch + serial) // np.maximum(depth, 1), 0))
+            use = stretch + serial
+            if i == b.CHAIN + 2 and n[b.OVERLAP]:
+                use = np.maximum(stretch + s[b.INTO], loads + np.maximum(s[b.SHORTEST], s[b.BESIDE]))
+            chain = (s[i] + use) // np.maximum(depth, 1) + more
+            found = np.maximum(found, np.where(depth > 0, chain, 0))
         return found
 
     def _edge(self, boxes: Boxes, i: int, p: Point, arrived: Ints, leaf: bool, s: Ints) -> None:
-        """First tiles, the last store, what single buffers expose, chains of loads; in a box only exposed totals."""
+        """First tiles, the last store, what single buffers expose; in a box only exposed totals."""
         precision, name = self.q.arch.precision, NAMES[p.operand]
         bits = precision.read_bits(name) * max(1, p.whole)
         psums = 2 * (arrived - self.final) * precision.psum_bits
@@ -127,18 +141,10 @@ class Pricing:
                 words *= bound - (bound - 1) // size * size
             s[b.LAST] += words * bits
             s[b.EXPOSED] += psums + (self.final - words) * bits if p.depth == 1 else 0
-            n, size = self.numbers, np.maximum(1, self.counter.size(p.operand, tile))
-            stored = (arrived - self.final) * precision.psum_bits + self.final * bits
-            s[b.CHAIN + 4] = _ceil(arrived, size) * b.least_drain(self.q.arch.array) + _dram(stored, n[b.NUM], n[b.DEN])
-            s[b.CHAIN + 5] = p.depth
             return
         first = self.counter.first(p, boxes) * bits
         s[b.FILL] += first
         s[b.EXPOSED] += arrived * bits - first if p.depth == 1 else 0
-        size = np.ones_like(arrived) if p.whole else np.maximum(1, self.counter.size(p.operand, tile))
-        n, at = self.numbers, b.CHAIN + 2 * p.operand
-        s[at] = _ceil(arrived, size) * n[b.LATENCY] + _dram(arrived * bits, n[b.NUM], n[b.DEN])
-        s[at + 1] = p.depth
 
     def _array(self, boxes: Boxes, arrived: Ints, leaf: bool, entered: Ints | None, s: Ints) -> None:
         """Sums of the array: steps, loads and drains of all passes."""
@@ -165,22 +171,20 @@ class Pricing:
                 s[b.DRAINS] = rows + cols + 2 * passes
             elif array.kind == "systolic":
                 s[b.DRAINS] += rows + cols - 2 * passes
+                s[b.LEAVE] = 2 * spans["last rows"] + spans["last cols"] - 2
         elif array.kind == "systolic":
             s[b.DRAINS] = (rows if array.early_exit else passes * array.rows) + cols - 2 * passes
             if array.dataflow == "ws":
                 s[b.LOADS] = words * array.rows if array.whole_weight_tiles else _ceil(words, wide)
                 s[b.FIRST_LOAD] = array.rows
-            if array.loads_ahead:
-                s[b.EDGE] = self._unhidden(spans)
+            self._unhidden(spans, s)
 
-    def _unhidden(self, spans: dict[str, Ints]) -> Ints:
-        """First load and last drain of an array that loads ahead. (No weights are resident in a question.)"""
+    def _unhidden(self, spans: dict[str, Ints], s: Ints) -> None:
+        """First load, where the array loads ahead, and last drain. (No weights are resident in a question.)"""
         array = self.q.arch.array
-        load = spans["first"] if array.dataflow == "ws" else np.zeros_like(spans["first"])
-        if array.dataflow == "ws" and array.whole_weight_tiles:
-            load = np.full_like(load, array.rows)
-        leave = spans["last rows"] if array.early_exit else np.full_like(load, array.rows)
-        return load + leave + spans["last cols"] - 2
+        s[b.LEAVE] = (spans["last rows"] if array.early_exit else array.rows) + spans["last cols"] - 2
+        if array.loads_ahead and array.dataflow == "ws":
+            s[b.FIRST] = array.rows if array.whole_weight_tiles else spans["first"]
 
     def _row_stationary(
         self, boxes: Boxes, arrived: Ints, leaf: bool, entered: Ints | None, spans: dict[str, Ints], s: Ints

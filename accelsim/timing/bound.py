@@ -5,16 +5,20 @@ B is the larger of what the DRAM channel needs and what the array needs between 
     channel = cycles(all DRAM bits) + latency
     stretch = max(final passes: stream, vector unit, port) + max(other passes: stream, port), and every port alone
     array   = fill + stretch + loads + drains + exposed + last store          (one pass after another)
-    array   = fill + edge + max(stretch + exposed, loads) + last store        (the next stationary tile loads meanwhile)
-    chain   = (latency of every load + its transfer + stretch) / depth        (per operand that is read)
-    chain   = (drain of every tile + its store + stretch) / depth             (results)
+    array   = fill + first + max(stretch + exposed, loads + beside) + leave + last store       (the next loads ahead)
+    chain   = (latency of every load + its transfer + stretch) / depth + leave + last store  (per operand that is read)
+    chain   = fill + first + (drain of every tile + its store + stretch) / depth + latency   (results)
+    tail    = tail + leave + last store        (the last load or the last room, and the work behind it: `timing.ends`)
+    head    = fill + first + head + latency    (the first results, then all stores and the loads behind: `timing.ends`)
 
-`edge` is the first stationary load, if the words for it come from DRAM, and the drain of the last pass: nothing hides
-them. `fill` is the transfer of the first tiles, `exposed` that of all others whose buffer is single: it begins only
-when the tile before is no longer in use, and the array waits for it. A buffer of depth d makes d chains: a tile loads
-when the tile d before it is done, then it is used; the longest chain is at least their mean. So it is with results: a
-tile of them is made, drains and is stored before its room is used again. Every term counts cycles in which the
-simulated layer (`sim.semantics`) does nothing else of the same sum, so B never exceeds the makespan.
+`first` is the first stationary load, if the words for it come from DRAM, `leave` the drain of the last pass: nothing
+hides them. A load is hidden by the one pass before it only; the streams of all other passes are `beside` the loads.
+`fill` is the transfer of the first tiles, `exposed` that of all others whose buffer is single: it begins
+only when the tile before is no longer in use, and the array waits for it. A buffer of depth d makes d chains: a tile
+loads when the tile d before it is done, then it is used; the longest chain is at least their mean, and what follows the
+last stream or goes before the first comes to every chain. So it is with results: a tile of them is made, drains and is
+stored before its room is used again. Every term counts cycles in which the simulated layer (`sim.semantics`) does
+nothing else of the same sum, so B never exceeds the makespan.
 """
 
 from __future__ import annotations
@@ -23,16 +27,15 @@ from typing import Any
 
 import numpy as np
 
-from accelsim.arch import PEArray
 from accelsim.jit import compiled
 
 Array = Any
 
-NUM, DEN, LATENCY, OVERLAP, LANES, POST_OPS, FINAL_WORDS, WRITE_PORT, KEPT_PORT = range(9)
+NUM, DEN, LATENCY, OVERLAP, LANES, POST_OPS, FINAL_WORDS, WRITE_PORT, KEPT_PORT, ORDERED = range(10)
 DRAM, FILL, LAST, EXPOSED, STREAM, STREAM_FINAL, PSUM_BITS, FINAL_BITS, LOADS, DRAINS, FIRST_LOAD = range(11)
-KEPT_BITS, BUS, EDGE = 11, 12, 13
-CHAIN = 14  # three pairs: cycles of an operand's loads and latencies (results: drains and stores), depth (0: none)
-PORTS = 20  # from here on: cycles of every port alone
+KEPT_BITS, BUS, FIRST, LEAVE, TAIL, HEAD, STORED, SWAP, INTO, SHORTEST, BESIDE = range(11, 22)
+CHAIN = 22  # three pairs: cycles of an operand's loads and latencies (results: drains and stores), depth (0: none)
+PORTS = 28  # from here on: cycles of every port alone
 
 
 @compiled
@@ -42,28 +45,72 @@ def dram_cycles(bits: int, num: int, den: int) -> int:
 
 
 @compiled
-def time_bound(n: Array, s: Array) -> int:
-    """B in cycles; `n` are numbers of the machine (NUM to KEPT_PORT), `s` the sums of a mapping (DRAM to PORTS)."""
-    num, den, latency = n[NUM], n[DEN], n[LATENCY]
-    last = dram_cycles(s[LAST], num, den) + (latency if s[LAST] > 0 else 0)
-    fill = dram_cycles(s[FILL], num, den) + (latency if s[FILL] > 0 else 0)
+def stretch_cycles(n: Array, s: Array) -> int:
+    """Cycles that all streams take at least, one behind another."""
     vector = -(-n[FINAL_WORDS] * n[POST_OPS] // n[LANES])
     ends = max(s[STREAM_FINAL], vector, -(-s[FINAL_BITS] // n[WRITE_PORT]))
-    stretch = ends + max(s[STREAM] - s[STREAM_FINAL], -(-s[PSUM_BITS] // n[WRITE_PORT]))
+    stretch: int = ends + max(s[STREAM] - s[STREAM_FINAL], -(-s[PSUM_BITS] // n[WRITE_PORT]), s[SWAP])
     stretch = max(stretch, s[BUS])
     for i in range(PORTS, s.size):
         stretch = max(stretch, s[i])
-    loads = max(s[LOADS], -(-s[KEPT_BITS] // n[KEPT_PORT]))
-    exposed = dram_cycles(s[EXPOSED], num, den)
-    serial = 0 if n[OVERLAP] else loads + s[DRAINS]
-    array = stretch + exposed + serial
+    return stretch
+
+
+@compiled
+def load_cycles(n: Array, s: Array) -> int:
+    """Cycles that all loads of the array take at least."""
+    loads: int = max(s[LOADS], -(-s[KEPT_BITS] // n[KEPT_PORT]))
+    return loads
+
+
+@compiled
+def ends_cycles(n: Array, s: Array) -> tuple[int, int]:
+    """Transfers of the first tiles and of the last results."""
+    num, den, latency = n[NUM], n[DEN], n[LATENCY]
+    fill = dram_cycles(s[FILL], num, den) + (latency if s[FILL] > 0 else 0)
+    return fill, dram_cycles(s[LAST], num, den) + (latency if s[LAST] > 0 else 0)
+
+
+@compiled
+def array_cycles(n: Array, s: Array, stretch: int) -> int:
+    """What the array needs between the first tiles and the last results."""
+    loads = load_cycles(n, s)
+    array = stretch + (dram_cycles(s[EXPOSED], n[NUM], n[DEN]) if s[EXPOSED] > 0 else 0)
     if n[OVERLAP]:
-        array = max(array, loads - s[FIRST_LOAD]) + s[EDGE]
+        array = max(array, loads - s[FIRST_LOAD] + s[BESIDE]) + s[FIRST] + s[LEAVE]
+    else:
+        array += loads + s[DRAINS]
+    found: int = array
+    return found
+
+
+@compiled
+def time_bound(n: Array, s: Array) -> int:
+    """B in cycles; `n` are numbers of the machine (NUM to ORDERED), `s` the sums of a mapping (DRAM to PORTS)."""
+    num, den, latency, stretch = n[NUM], n[DEN], n[LATENCY], stretch_cycles(n, s)
+    fill, last = ends_cycles(n, s)
+    begun = fill + s[FIRST]
     channel = dram_cycles(s[DRAM], num, den) + (latency if s[DRAM] > 0 else 0)
-    found: int = max(channel, fill + array + last)
+    found: int = max(channel, fill + array_cycles(n, s, stretch) + last)
+    if s[TAIL] > 0:
+        found = max(found, s[TAIL] + s[LEAVE] + last)
+    stored = latency if s[STORED] > 0 else 0
+    if s[STORED] > 0:
+        found = max(found, begun + s[HEAD] + stored)
     for i in range(CHAIN, PORTS, 2):
-        if s[i + 1] > 0:
-            found = max(found, (s[i] + stretch + serial) // s[i + 1])
+        if s[i + 1] == 0:
+            continue
+        use = stretch
+        if n[OVERLAP] == 0:
+            use += load_cycles(n, s) + s[DRAINS]
+        elif i == CHAIN + 2:
+            use = max(stretch + s[INTO], load_cycles(n, s) + max(s[SHORTEST], s[BESIDE]))
+        chain = (s[i] + use) // s[i + 1]
+        if i == CHAIN + 4:
+            chain += begun + stored
+        else:
+            chain += last + (s[LEAVE] if n[OVERLAP] else 0)
+        found = max(found, chain)
     return found
 
 
@@ -92,12 +139,6 @@ def cost_below(a: int, b: int, c: int, d: int) -> bool:
     h1, l1 = _wide(a, b)
     h2, l2 = _wide(c, d)
     return h1 < h2 or (h1 == h2 and l1 < l2)
-
-
-def least_drain(array: PEArray) -> int:
-    """Cycles that the results of any pass take at least to leave an array while the next pass streams."""
-    hidden = array.kind == "systolic" and array.loads_ahead and not array.early_exit
-    return array.rows - 1 if hidden else 0
 
 
 def machine_ratio(clock_hz: int, bandwidth: int) -> tuple[int, int]:

@@ -8,10 +8,9 @@ import numpy as np
 
 from accelsim.arch import Accelerator
 from accelsim.mapping import LinkCount, Mapping, points
-from accelsim.mapping.legality import tile_words
-from accelsim.mapping.points import Point
-from accelsim.problem import Operand
 from accelsim.timing import bound as b
+from accelsim.timing.chains import first_words, set_chains
+from accelsim.timing.ends import is_even, last_tile, longest_pass, set_ends, spans_of, visits_of
 from accelsim.traffic import Factors
 from accelsim.traffic.bits import link_bits
 from accelsim.traffic.counts import arrivals_at, stored_words
@@ -26,7 +25,7 @@ def _link(counts: tuple[LinkCount, ...], operand: str, child: str) -> LinkCount:
 
 
 def numbers_of(arch: Accelerator, post_ops: int, final_words: int) -> list[int]:
-    """The machine's part of B: NUM to KEPT_PORT of `timing.bound`."""
+    """The machine's part of B: NUM to ORDERED of `timing.bound`."""
     num, den = b.machine_ratio(arch.clock_hz, arch.dram.bandwidth_bits_per_s)
 
     def port(operand: str, write: bool) -> int:
@@ -34,9 +33,10 @@ def numbers_of(arch: Accelerator, post_ops: int, final_words: int) -> list[int]:
         return memory.write_bits_per_cycle if write else memory.read_bits_per_cycle
 
     kept = arch.array.preloaded
+    ordered = arch.dram.arbitration == "program_order" and arch.dram.timing is None
     return [
         num, den, arch.dram.latency_cycles, int(arch.array.loads_ahead), arch.vector.lanes, post_ops, final_words,
-        port("Outputs", True), port(kept, False) if kept else 1,
+        port("Outputs", True), port(kept, False) if kept else 1, int(ordered),
     ]  # fmt: skip
 
 
@@ -55,21 +55,10 @@ def port_bits(arch: Accelerator, counts: tuple[LinkCount, ...]) -> list[int]:
     return found
 
 
-def _spans(mapping: Mapping) -> dict[str, tuple[int, int, int]]:
-    """Per dim: folds of the array's extent, folds in a pass, passes."""
-    position = mapping.position("stream")
-    found = {}
-    for dim, bound in mapping.problem.bounds:
-        folds = _ceil(bound, mapping.array_extent[dim])
-        tile = min(_ceil(mapping.tile_step(dim, position), mapping.array_extent[dim]), folds)
-        found[dim] = folds, tile, _ceil(folds, tile)
-    return found
-
-
 def _along(mapping: Mapping, axis: str) -> int:
     """Sum over all passes of the rows (or columns) they span."""
     total, bound = 1, mapping.problem.bound
-    for dim, (folds, tile, passes) in _spans(mapping).items():
+    for dim, (folds, tile, passes) in spans_of(mapping).items():
         mine = [d for d in mapping.digits if d.dim == dim and axis in d.axes]
         span = passes
         if tile == 1 and mine:
@@ -84,7 +73,7 @@ def _along(mapping: Mapping, axis: str) -> int:
 def _spanned(mapping: Mapping, axis: str, last: bool) -> int:
     """Rows (or columns) that the first or the last pass spans."""
     total, bound = 1, mapping.problem.bound
-    for dim, (folds, tile, passes) in _spans(mapping).items():
+    for dim, (folds, tile, passes) in spans_of(mapping).items():
         mine = [d for d in mapping.digits if d.dim == dim and axis in d.axes]
         if not mine:
             continue
@@ -96,20 +85,27 @@ def _spanned(mapping: Mapping, axis: str, last: bool) -> int:
     return total
 
 
-def _edge(mapping: Mapping, arch: Accelerator, counts: tuple[LinkCount, ...]) -> int:
-    """Cycles of the first stationary load, if its weights come from DRAM, and of the last pass' drain."""
-    array, load = arch.array, 0
+def _first_load(mapping: Mapping, arch: Accelerator, counts: tuple[LinkCount, ...]) -> int:
+    """Cycles of the first stationary load, if its weights come from DRAM."""
+    array = arch.array
     if array.dataflow == "ws" and any(c.reads for c in counts if c.operand == "Weights" and c.parent == "DRAM"):
-        load = array.rows if array.whole_weight_tiles else _spanned(mapping, "row", False)
-    leave = _spanned(mapping, "row", True) if array.early_exit else array.rows
-    return load + leave + _spanned(mapping, "col", True) - 2
+        return array.rows if array.whole_weight_tiles else _spanned(mapping, "row", False)
+    return 0
+
+
+def _leave(mapping: Mapping, arch: Accelerator) -> int:
+    """Cycles of the last pass' drain from a systolic array."""
+    rows, cols = _spanned(mapping, "row", True), _spanned(mapping, "col", True)
+    if arch.array.dataflow == "os":
+        return 2 * rows + cols - 2
+    return (rows if arch.array.early_exit else arch.array.rows) + cols - 2
 
 
 def _steps(mapping: Mapping) -> tuple[int, int]:
     """Stream cycles of all passes, and of those that finish outputs."""
     every = final = 1
     outputs = mapping.problem.output.dims
-    for dim, (folds, tile, passes) in _spans(mapping).items():
+    for dim, (folds, tile, passes) in spans_of(mapping).items():
         pe = mapping.pe_extent[dim]
         left = min(pe, mapping.problem.bound[dim] - (folds - 1) * mapping.array_extent[dim])
         steps = folds if pe == 1 else (folds - 1) * pe + left
@@ -121,7 +117,7 @@ def _steps(mapping: Mapping) -> tuple[int, int]:
 
 def _systolic(mapping: Mapping, arch: Accelerator, counts: tuple[LinkCount, ...], s: list[int]) -> None:
     array, visits = arch.array, _link(counts, "Outputs", "PE")
-    passes = prod(n for _, _, n in _spans(mapping).values())
+    passes = prod(n for _, _, n in spans_of(mapping).values())
     rows, cols = _along(mapping, "row"), _along(mapping, "col")
     wide = prod(d.trips for d in mapping.digits if d.kind == "col")
     if array.dataflow == "os":
@@ -131,6 +127,7 @@ def _systolic(mapping: Mapping, arch: Accelerator, counts: tuple[LinkCount, ...]
             s[b.DRAINS] = rows + cols + 2 * passes
         elif array.kind == "systolic":
             s[b.DRAINS] += rows + cols - 2 * passes
+            s[b.LEAVE] = _leave(mapping, arch)
         return
     if array.kind != "systolic":
         return
@@ -139,12 +136,13 @@ def _systolic(mapping: Mapping, arch: Accelerator, counts: tuple[LinkCount, ...]
         words = _link(counts, "Weights", "PE").reads
         s[b.LOADS] = words // array.pes * array.rows if array.whole_weight_tiles else _ceil(words, wide)
         s[b.FIRST_LOAD] = array.rows
+    s[b.LEAVE] = _leave(mapping, arch)
     if array.loads_ahead:
-        s[b.EDGE] = _edge(mapping, arch, counts)
+        s[b.FIRST] = _first_load(mapping, arch, counts)
 
 
 def _row_stationary(mapping: Mapping, arch: Accelerator, counts: tuple[LinkCount, ...], s: list[int]) -> None:
-    array, spans = arch.array, _spans(mapping)
+    array, spans = arch.array, spans_of(mapping)
     weights, inputs, outputs = (array.bus(o) for o in ("Weights", "Inputs", "Outputs"))
     operand = mapping.problem.operand("Inputs")
     point = points(mapping, arch, operand)[-1]
@@ -163,13 +161,8 @@ def _row_stationary(mapping: Mapping, arch: Accelerator, counts: tuple[LinkCount
     s[b.BUS] = max(written * (slides - 1) // slides // outputs, rest)
 
 
-def _first_words(mapping: Mapping, operand: Operand, point: Point) -> int:
-    ranges = {d: (0, e) for d, e in mapping.tile_extents(point.position).items()}
-    return point.whole_words or prod(axis.mask(ranges).bit_count() for axis in operand.axes)
-
-
 def _edges(mapping: Mapping, arch: Accelerator, counts: tuple[LinkCount, ...], s: list[int]) -> None:
-    """First tiles, last store, what single buffers expose, and the chains of loads."""
+    """First tiles, last store, and what single buffers expose."""
     for operand in mapping.problem.operands:
         point = points(mapping, arch, operand)[0]
         hold = arch.memory(point.memory).hold(operand.name)
@@ -177,32 +170,70 @@ def _edges(mapping: Mapping, arch: Accelerator, counts: tuple[LinkCount, ...], s
         count = _link(counts, operand.name, point.memory)
         bits = arch.precision.read_bits(operand.name)
         if operand.role == "output":
-            words = 1
-            for dim in operand.dims:
-                bound, tile = mapping.problem.bound[dim], mapping.tile_extents(point.position)[dim]
-                words *= bound - (bound - 1) // tile * tile
-            last = 0 if operand.name in mapping.resident else words * bits
+            last = (
+                0
+                if operand.name in mapping.resident
+                else prod(
+                    words for dim, words in last_tile(mapping, operand, point.position).items() if dim in operand.dims
+                )
+                * bits
+            )
             s[b.LAST] += last
             moved = 2 * count.psum_writes * arch.precision.psum_bits + count.final_writes * bits
             s[b.EXPOSED] += moved - last if depth == 1 else 0
-            if operand.name not in mapping.resident:
-                tile = max(1, tile_words(operand, mapping.tile_extents(point.position)))
-                tiles = _ceil(count.psum_writes + count.final_writes, tile)
-                stored = count.psum_writes * arch.precision.psum_bits + count.final_writes * bits
-                num, den = b.machine_ratio(arch.clock_hz, arch.dram.bandwidth_bits_per_s)
-                s[b.CHAIN + 4] = tiles * b.least_drain(arch.array) + b.dram_cycles(stored, num, den)
-                s[b.CHAIN + 5] = depth
+        elif count.reads > 0:
+            first = first_words(mapping, operand, point) * bits
+            s[b.FILL] += first
+            s[b.EXPOSED] += count.reads * bits - first if depth == 1 else 0
+
+
+def _beside(mapping: Mapping, arch: Accelerator, s: list[int]) -> int:
+    """Stream cycles of the passes that no load of a systolic array that loads ahead follows."""
+    array = arch.array
+    if array.kind != "systolic" or not array.loads_ahead or array.dataflow != "ws":
+        return 0
+    visits, _ = visits_of(mapping, mapping.problem.operand("Weights"), mapping.position("stream"))
+    return max(0, s[b.STREAM] - (visits - 1) * longest_pass(mapping))
+
+
+def _swaps(mapping: Mapping, arch: Accelerator, counts: tuple[LinkCount, ...], s: list[int]) -> int:
+    """Cycles of the passes that finish nothing, as far as they swap tiles of psums between memories on the chip.
+
+    Unfinished tiles leave a memory in the last pass of a visit, and come back in the first one of the next visit, which
+    is another pass if what is summed inside the tile takes several; none of these finishes outputs. They take no less
+    than the ports of the memory outside need, all others no less than their steps. In a pass that brings psums back
+    the same port may have inputs to read: at least those that all other passes cannot have read.
+    """
+    output, bits, found = mapping.problem.output, arch.precision.psum_bits, 0
+    spans = spans_of(mapping)
+    passes = prod(count for _, _, count in spans.values())
+    steps = longest_pass(mapping)
+    left = s[b.STREAM] - s[b.STREAM_FINAL]
+    for point in points(mapping, arch, output)[1:-1]:
+        count, memory = _link(counts, output.name, point.memory), arch.memory(point.parent)
+        if count.psum_writes == 0:
             continue
-        if count.reads == 0:
-            continue
-        first = _first_words(mapping, operand, point) * bits
-        s[b.FILL] += first
-        s[b.EXPOSED] += count.reads * bits - first if depth == 1 else 0
-        tile = point.whole_words or max(1, tile_words(operand, mapping.tile_extents(point.position)))
-        at = b.CHAIN + 2 * ("Inputs", "Weights").index(operand.name)
-        num, den = b.machine_ratio(arch.clock_hz, arch.dram.bandwidth_bits_per_s)
-        s[at] = _ceil(count.reads, tile) * arch.dram.latency_cycles + b.dram_cycles(count.reads * bits, num, den)
-        s[at + 1] = depth
+        tile = mapping.tile_extents(point.position)
+        visits, _ = visits_of(mapping, output, point.position)
+        swaps = visits - prod(_ceil(mapping.problem.bound[d], tile[d]) for d in output.dims)
+        away = _ceil(count.psum_writes * bits, memory.write_bits_per_cycle)
+        found = max(found, away + max(0, left - swaps * steps))
+        inside = prod(_ceil(tile[d], mapping.array_extent[d] * spans[d][1]) for d in tile if d not in output.dims)
+        if inside > 1 and is_even(mapping):
+            back = count.reads * bits + _inputs_with(mapping, arch, counts, memory.name, (passes - swaps) * steps)
+            both = away + _ceil(back, memory.read_bits_per_cycle)
+            found = max(found, both + max(0, left - 2 * swaps * steps))
+    return found
+
+
+def _inputs_with(mapping: Mapping, arch: Accelerator, counts: tuple[LinkCount, ...], memory: str, steps: int) -> int:
+    """Bits of inputs that the array reads from a memory beyond what so many steps read at most."""
+    point = points(mapping, arch, mapping.problem.operand("Inputs"))[-1]
+    if point.retained or point.parent != memory:
+        return 0
+    words = prod(mapping.array_extent[d] for d in mapping.problem.operand("Inputs").dims)
+    reads = _link(counts, "Inputs", "PE").reads
+    return max(0, reads - steps * words) * arch.precision.read_bits("Inputs")
 
 
 def latency_bound(mapping: Mapping, arch: Accelerator, counts: tuple[LinkCount, ...], post_ops: int = 0) -> int:
@@ -227,4 +258,8 @@ def latency_bound(mapping: Mapping, arch: Accelerator, counts: tuple[LinkCount, 
     else:
         _systolic(mapping, arch, counts, s)
     _edges(mapping, arch, counts, s)
+    s[b.BESIDE] = _beside(mapping, arch, s)
+    s[b.SWAP] = _swaps(mapping, arch, counts, s)
+    set_ends(mapping, arch, counts, numbers, s)
+    set_chains(mapping, arch, counts, numbers, s)
     return int(b.time_bound(np.array(numbers, np.int64), np.array(s, np.int64)))

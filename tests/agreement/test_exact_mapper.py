@@ -354,4 +354,4 @@ def test_an_order_that_keeps_the_overlap_of_windows_is_found() -> None:
         batch=1, groups=1, out_channels=4, in_channels=4, out_size=(8, 2), kernel=(3, 5), in_size=(10, 11),
         stride=(1, 2), dilation=(1, 2),
     )  # fmt: skip
-    assert least(problem, MACHINES["acc"](200), "latency") == 5240
+    assert least(problem, MACHINES["acc"](200), "latency") == 5264

@@ -178,9 +178,8 @@ def test_messages_name_the_family_and_the_figures() -> None:
 
 def test_a_cost_above_the_least_is_not_certified_as_optimal() -> None:
     found = claim()
-    fast = Search(Request(SMALL, found.question.arch, "latency", 1, LIMIT))
-    fast.run()
-    other = fast.incumbent().mapping
+    fast = Search(Request(SMALL, found.question.arch, "latency", 1, LIMIT)).run()
+    other = max((c.mapping for c in fast.best), key=lambda m: objective_of("edp", *costs(found.question, m)))
     cost = objective_of("edp", *costs(found.question, other))
     assert cost > found.cost
     with pytest.raises(CheckFailed, match=rf"the boxes prove a bound of {found.cost} only, {cost} was asked for"):

@@ -56,6 +56,11 @@ def _outer(model: Model) -> Array:
     return _ints(rows)
 
 
+def _parents(model: Model) -> list[int]:
+    names = [memory.name for memory in model.arch.memories]
+    return [names.index(point.parent) if point.parent != "DRAM" else -1 for point in model.points]
+
+
 def _index(points: tuple[StoragePoint, ...], operand: str | None) -> int:
     found = [i for i, p in enumerate(points) if p.operand == operand and p.array and not p.each]
     return found[0] if found else -1
@@ -205,7 +210,8 @@ def _fill(record: Record, model: Model) -> None:
     rows = {
         "bounds": [bound[d] for d in DIMS], "group": model.groups,
         "operand": [OPERAND_NUMBER[p.operand] for p in points],
-        "boundary": [p.bound for p in points], "kinds": kinds, "in_words": _counts_words(kinds), "holds": holds,
+        "parent": _parents(model), "boundary": [p.bound for p in points], "kinds": kinds,
+        "in_words": _counts_words(kinds), "holds": holds,
         "inside": [[p.array, p.each, "row" in p.shared, "col" in p.shared] for p in points],
         "outer": _outer(model), "coefficients": model.coefficients, "base": model.base,
         "capacity": [memory.capacity_bits for memory in arch.memories],

@@ -13,6 +13,8 @@ Border 0 tells nothing but the core.
 from __future__ import annotations
 
 from accelsim.jit import compiled
+from accelsim.mapper.exact.chains import set_chains, swaps
+from accelsim.mapper.exact.ends import IS, MESH, OS, RS, SYSTOLIC, WS, beside, set_ends
 from accelsim.mapper.exact.kernel import first_tile
 from accelsim.mapper.exact.record import (
     DEPTH,
@@ -43,23 +45,23 @@ from accelsim.mapper.exact.record import (
     Array,
     Record,
 )
-from accelsim.mapper.exact.rooms import tile_size
 from accelsim.mapper.exact.windows import unit_pair
 from accelsim.timing.bound import (
+    BESIDE,
     BUS,
-    CHAIN,
     DEN,
     DRAINS,
     DRAM,
-    EDGE,
     EXPOSED,
     FILL,
     FINAL_BITS,
     FINAL_WORDS,
+    FIRST,
     FIRST_LOAD,
     KEPT_BITS,
     LAST,
     LATENCY,
+    LEAVE,
     LOADS,
     NUM,
     OVERLAP,
@@ -67,12 +69,13 @@ from accelsim.timing.bound import (
     PSUM_BITS,
     STREAM,
     STREAM_FINAL,
+    SWAP,
+    array_cycles,
     dram_cycles,
+    ends_cycles,
+    stretch_cycles,
     time_bound,
 )
-
-SYSTOLIC, SPATIAL, MESH = 0, 1, 2
-WS, IS, OS, RS = 0, 1, 2, 3
 
 
 @compiled
@@ -139,16 +142,20 @@ def bound_of(r: Record, arrived: Array, border: int) -> int:
             words = arrived[r.roles[KEPT]]
             s[LOADS] = words * r.machine[ROWS] if r.machine[WHOLE_TILES] else -(-words // _wide(r))
             s[FIRST_LOAD] = r.machine[ROWS]
-        if r.numbers[OVERLAP]:
-            s[EDGE] = _edge(r, border)
+    if kind == SYSTOLIC:
+        _edge(r, border)
     _edges(r, arrived, border)
+    set_ends(r, arrived, border)
+    set_chains(r, arrived, border)
+    if border == r.slots:
+        s[SWAP], s[BESIDE] = swaps(r, arrived), beside(r)
     return time_bound(r.numbers, s[: PORTS + 2 * r.memories])
 
 
 @compiled
-def _edge(r: Record, border: int) -> int:
-    """Cycles of the first stationary load (`ws`, weights from DRAM) and of the last pass' drain; the least there can be
-    before all loops are known."""
+def _edge(r: Record, border: int) -> None:
+    """Cycles of the first stationary load that is hidden by nothing (`ws`, weights from DRAM), and of the last pass'
+    drain; the least there can be before all loops are known."""
     first, rows, cols, brought = 1, 1, 1, False
     for i in range(r.actives):
         d = r.active[i]
@@ -158,13 +165,15 @@ def _edge(r: Record, border: int) -> int:
         first *= r.edge_rows[d] if r.folds[d] == 1 else r.high[d]
         rows *= r.edge_rows[d] if left == 1 else r.high[d]
         cols *= r.edge_cols[d] if left == 1 else r.broad[d]
-    for p in range(r.points):
-        brought = brought or (r.operand[p] == 1 and r.outer[p, FROM_DRAM] == 1 and r.outer[p, WORD_BITS] > 0)
-    load = 0
-    if r.machine[FLOW] == WS and brought:
-        load = r.machine[ROWS] if r.machine[WHOLE_TILES] else first
-    found: int = load + (rows if r.machine[EARLY_EXIT] else r.machine[ROWS]) + cols - 2
-    return found
+    if r.machine[FLOW] == OS:
+        r.sums[LEAVE] = 2 * rows + cols - 2
+        return
+    r.sums[LEAVE] = (rows if r.machine[EARLY_EXIT] else r.machine[ROWS]) + cols - 2
+    if r.machine[FLOW] == WS and r.numbers[OVERLAP]:
+        for p in range(r.points):
+            brought = brought or (r.operand[p] == 1 and r.outer[p, FROM_DRAM] == 1 and r.outer[p, WORD_BITS] > 0)
+        if brought:
+            r.sums[FIRST] = r.machine[ROWS] if r.machine[WHOLE_TILES] else first
 
 
 @compiled
@@ -211,7 +220,7 @@ def _row_stationary(r: Record, arrived: Array, border: int) -> None:
 
 @compiled
 def _edges(r: Record, arrived: Array, border: int) -> None:
-    """Bits of the first tiles, of the last store, and of transfers that a single buffer exposes; chains of loads.
+    """Bits of the first tiles, of the last store, and of transfers that a single buffer exposes.
 
     Where an exposed tile is not known yet, its first fill or last store counts as exposed. The three sums are rounded
     up to cycles one by one, so another split of the same bits may take up to two cycles less: these are taken off.
@@ -226,14 +235,13 @@ def _edges(r: Record, arrived: Array, border: int) -> None:
             s[LAST] += words * bits
             if single:
                 s[EXPOSED] += 2 * (arrived[p] - final) * r.machine[WIDE_BITS] + (final - words) * bits
-            if known and bits > 0:
-                _results(r, p, arrived[p])
         else:
-            first = 0
+            first = r.fed_first[r.operand[p]] = 0
             if known:
-                first = (r.first[p] if r.fixed[p] < 0 else first_tile(r, p, r.ext[r.boundary[p]])) * bits
+                first = r.fed_first[r.operand[p]] = (
+                    r.first[p] if r.fixed[p] < 0 else first_tile(r, p, r.ext[r.boundary[p]])
+                ) * bits
                 s[FILL] += first
-                _chain(r, p, arrived[p])
             if single:
                 s[EXPOSED] += arrived[p] * bits - first
         split = split and (known or not single)
@@ -249,32 +257,6 @@ def _last_words(r: Record, border: int) -> int:
         if r.group[r.active[i]] != 2:
             words *= r.rest[border, r.active[i]]
     return words
-
-
-@compiled
-def _chain(r: Record, p: int, words: int) -> None:
-    """Loads of an operand one behind another: each brings at most a tile, of a size that is known."""
-    bits, op = r.outer[p, WORD_BITS], r.operand[p]
-    if bits == 0:
-        return
-    tile = max(1, tile_size(r, op, r.ext[r.boundary[p]])) if r.in_words[p] else 1
-    loads = -(-words // tile)
-    at = CHAIN + 2 * op
-    r.sums[at] = loads * r.numbers[LATENCY] + dram_cycles(words * bits, r.numbers[NUM], r.numbers[DEN])
-    r.sums[at + 1] = r.outer[p, DEPTH]
-
-
-@compiled
-def _results(r: Record, p: int, words: int) -> None:
-    """Tiles of results one behind another in the room of one: each drains and is stored before the next."""
-    tiles = -(-words // max(1, tile_size(r, 2, r.ext[r.boundary[p]])))
-    final = r.numbers[FINAL_WORDS]
-    bits = (words - final) * r.machine[WIDE_BITS] + final * r.outer[p, WORD_BITS]
-    drain = r.machine[ROWS] - 1
-    if r.machine[KIND] != SYSTOLIC or r.numbers[OVERLAP] == 0 or r.machine[EARLY_EXIT]:
-        drain = 0
-    r.sums[CHAIN + 4] = tiles * drain + dram_cycles(bits, r.numbers[NUM], r.numbers[DEN])
-    r.sums[CHAIN + 5] = r.outer[p, DEPTH]
 
 
 @compiled
@@ -309,9 +291,11 @@ def promise(r: Record, cycles: int) -> int:
                 stock = min(stock, total // tiles * (r.outer[p, DEPTH] - 1))
     num, den = r.numbers[NUM], r.numbers[DEN]
     channel = dram_cycles(r.sums[DRAM], num, den) + r.numbers[LATENCY]
-    array = cycles
-    if cycles <= channel:
-        array = min(cycles, dram_cycles(r.sums[FILL], num, den) + total + dram_cycles(r.sums[LAST], num, den))
+    sums = r.sums[: PORTS + 2 * r.memories]
+    fill, last = ends_cycles(r.numbers, sums)
+    array = fill + array_cycles(r.numbers, sums, stretch_cycles(r.numbers, sums)) + last
+    if array <= channel:
+        array = min(array, dram_cycles(r.sums[FILL], num, den) + total + dram_cycles(r.sums[LAST], num, den))
     waits = 0
     for p in range(r.points):
         if r.outer[p, FROM_DRAM] == 1 and r.outer[p, DEPTH] > 1 and r.outer[p, WORD_BITS] > 0:

@@ -42,10 +42,11 @@ _FIELDS: dict[str, tuple[int, ...]] = {
     # storage points
     "operand": (POINTS,), "boundary": (POINTS,), "inside": (POINTS, 4),  # array, each, shared along rows, columns
     "kinds": (POINTS, NDIM), "outer": (POINTS, 3),
+    "parent": (POINTS,),  # memory that fills it, -1: DRAM
     "in_words": (POINTS,),  # 1 if it counts words, 0 if whole tiles
     "at_border": (SLOTS + 1, POINTS), "at_count": (SLOTS + 1,),  # points by boundary
     # cost
-    "coefficients": (RESOURCES, POINTS), "base": (RESOURCES,), "numbers": (9,), "machine": (12,),
+    "coefficients": (RESOURCES, POINTS), "base": (RESOURCES,), "numbers": (10,), "machine": (12,),
     "ports": (MEMORIES, 2), "roles": (3,),
     # capacity: memory, operand, boundary, depth, bits, whole words, psum bits, inner boundary, retained inside
     "holds": (HOLDS, 9), "capacity": (MEMORIES,), "used": (MEMORIES,),
@@ -67,9 +68,13 @@ _FIELDS: dict[str, tuple[int, ...]] = {
     "repeats": (SLOTS + 1, 3), "pending": (SLOTS + 1, 3),
     "floor": (SLOTS + 1,),  # cycles below those of every mapping inside the border
     "arrived": (POINTS,), "entered": (POINTS,), "low": (POINTS,), "use": (RESOURCES,), "first": (POINTS,),
-    "sums": (20 + 2 * MEMORIES,), "passes": (6,), "cur": (NDIM,), "digits": (6,), "share": (2,),
+    "sums": (28 + 2 * MEMORIES,), "passes": (6,), "cur": (NDIM,), "digits": (6,), "share": (2,),
     "level": (NDIM,), "moving": (NDIM + WINDOWS,),  # border that each dim has come to, units with loops outside
     "totals": (NDIM + WINDOWS,), "kept_words": (NDIM + WINDOWS,),  # of every unit while its loops stand still
+    # by operand: its point that DRAM fills, bits loaded in all and at first, visits of its tiles, the last of them that
+    # may load nothing, cycles of the last tile; cycles of the first results and of all stores; a tile's words and folds
+    "fed_point": (3,), "fed_bits": (3,), "fed_first": (3,), "fed_visits": (3,), "fed_late": (3,), "fed_work": (3,),
+    "fed_begin": (), "fed_stored": (), "part": (NDIM,), "part_folds": (NDIM,),
     "firm": (POINTS,), "swept": (POINTS,), "gain": (3,),  # as `low`, with all lemmas; of a core's PEs; by operand
     # least arrivals of a slot in any order, if the last loop moves the operand, if not; how often it comes in then
     "low_moved": (POINTS,), "low_kept": (POINTS,), "times_moved": (3,), "times_kept": (3,), "present": (3,),
