@@ -220,40 +220,61 @@ def pe_work(mapping: Mapping, rows: int, cols: int) -> Ints:
     """MACs done by every PE over the whole problem, (rows, cols); their sum is `problem.macs`.
 
     Spatial loops count along their axis from the outermost inwards, so that PE (0, 0) has the lowest indices; a
-    diagonal loop has the same index along both axes, and PEs off its diagonal idle.
+    diagonal loop has the same index along both axes, and PEs off its diagonal idle, as do those beside a band.
     """
     lines: tuple[list[Digit], list[Digit]] = ([], [])
     for digit in mapping.digits:
         for line, axis in zip(lines, ("row", "col"), strict=True):
             if axis in digit.axes:
                 line.append(digit)
-    tall, wide = (_places(line) for line in lines)
-    used = np.ones((tall.size, wide.size), np.int64)
-    for digit in mapping.digits:
-        if digit.kind == "diagonal":
-            used *= _index(digit, lines[0], tall)[:, None] == _index(digit, lines[1], wide)[None, :]
+    used = np.ones([prod(_span(mapping, digit, axis) for digit in lines[axis]) for axis in (0, 1)], np.int64)
+    at = {digit: [_index(mapping, digit, lines[axis], axis) for axis in _axes(digit)] for digit in mapping.digits}
+    indices: dict[Digit, Ints] = {}
+    for digit, (index, *other) in at.items():
+        used *= 1 if not other else index == other[0]
+        indices[digit] = np.broadcast_to(index, used.shape)
+    for digit in (d for d in mapping.digits if _banded(d) and d.axes == ("row",)):
+        indices[digit], good = _taps(mapping, digit, indices)
+        used *= good
     for dim in mapping.problem.bound:
-        offsets = np.zeros((tall.size, wide.size), np.int64)
-        for digit in (d for d in mapping.digits if d.dim == dim):
-            if digit.kind != "col":
-                offsets += (_index(digit, lines[0], tall) * digit.step)[:, None]
-            else:
-                offsets += (_index(digit, lines[1], wide) * digit.step)[None, :]
+        offsets = sum((indices[d] * d.step for d in mapping.digits if d.dim == dim), np.zeros_like(used))
         distinct, which = np.unique(offsets, return_inverse=True)
         used *= _shares(mapping, dim, distinct)[which.reshape(offsets.shape)]
     found = np.zeros((rows, cols), np.int64)
-    found[: tall.size, : wide.size] = used
+    found[: used.shape[0], : used.shape[1]] = used
     return found
 
 
-def _places(line: list[Digit]) -> Ints:
-    return np.arange(prod(digit.trips for digit in line))
+def _axes(digit: Digit) -> list[int]:
+    return [("row", "col").index(axis) for axis in digit.axes]
 
 
-def _index(digit: Digit, line: list[Digit], places: Ints) -> Ints:
-    """The index of a digit at each place along its axis."""
-    inside = prod(d.trips for d in line[line.index(digit) + 1 :])
-    return places // inside % digit.trips
+def _span(mapping: Mapping, digit: Digit, axis: int) -> int:
+    """PEs along an axis that a digit tells apart: the rows of a band are its words, not its taps."""
+    if axis == 0 and _banded(digit):
+        return next(band.rows for band in mapping.bands if band.tap == digit.dim)
+    return digit.trips
+
+
+def _banded(digit: Digit) -> bool:
+    return digit.kind == "band" and digit.trips > 1
+
+
+def _index(mapping: Mapping, digit: Digit, line: list[Digit], axis: int) -> Ints:
+    """The index of a digit at each place along one of its axes: (places, 1) along rows, (1, places) along columns."""
+    spans = [_span(mapping, d, axis) for d in line]
+    inside = prod(spans[line.index(digit) + 1 :])
+    found: Ints = np.arange(prod(spans)) // inside % _span(mapping, digit, axis)
+    return found[:, None] if axis == 0 else found[None, :]
+
+
+def _taps(mapping: Mapping, tap: Digit, indices: dict[Digit, Ints]) -> tuple[Ints, NDArray[np.bool_]]:
+    """The tap of every PE of a band, and which PEs have one; `indices[tap]` are the rows of the band."""
+    band = next(band for band in mapping.bands if band.tap == tap.dim)
+    out = next(d for d in mapping.digits if _banded(d) and d.dim == band.out)
+    ahead = indices[tap] - indices[out] * band.stride
+    found = np.clip(ahead // band.dilation, 0, band.taps - 1)
+    return found, found * band.dilation == ahead
 
 
 def _shares(mapping: Mapping, dim: str, offsets: Ints) -> Ints:

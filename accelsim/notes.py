@@ -19,6 +19,8 @@ def _why_array(part: Part, arch: Accelerator) -> list[str]:
         diagonal = any(s.kind == "diagonal" for s in mapping.spatial)
         place = "groups lie on the diagonal" if diagonal else "one group at a time fills its rows and columns"
         found.append(f"{place}, since operands forwarded along a wire cannot differ between groups")
+    for band in mapping.bands:
+        found.append(f"{band.outs} windows over {band.out} share {band.rows} input words in a band, PEs beside it idle")
     return found
 
 

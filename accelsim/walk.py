@@ -95,6 +95,12 @@ def _walk_memory(mapping: Mapping, operand: Operand, point: Point, rules: Rules)
     return tally
 
 
+def _wire(mapping: Mapping, key: tuple[int, ...], point: Point) -> tuple[int, ...]:
+    """The wire of a PE: where it lies along the axes that no wire joins."""
+    row, col = mapping.wires(key)
+    return (*(() if "row" in point.shared else row), *(() if "col" in point.shared else col))
+
+
 def _walk_array(mapping: Mapping, operand: Operand, point: Point, read_first: bool) -> _Tally:
     tally = _Tally()
     held: dict[tuple[int, ...], Coordinates] = {}
@@ -105,10 +111,7 @@ def _walk_array(mapping: Mapping, operand: Operand, point: Point, read_first: bo
             fresh = mine - held.get(key, frozenset()) if point.retained else mine
             held[key] = mine
             tally.arrivals += 0 if point.whole_words else len(fresh)
-            apart = tuple(
-                i for i, digit in zip(key, mapping.digits, strict=True) if not set(digit.axes) <= set(point.shared)
-            )
-            groups.setdefault(apart, set()).update(fresh)
+            groups.setdefault(_wire(mapping, key, point), set()).update(fresh)
         if point.whole_words:
             moved = point.whole_words if any(groups.values()) else 0
             tally.visits += moved

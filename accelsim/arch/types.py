@@ -224,6 +224,18 @@ class PEArray:
         return {"ws": "Weights", "is": "Inputs", "rs": "Weights"}.get(self.dataflow)
 
     @property
+    def bands(self) -> bool:
+        """May a window's outputs and taps lie over it as a band (`mapping.bands`)?
+
+        The wires must be those that a band uses, and no others. PEs between its words must be able to do nothing for
+        free: a systolic array would shift zero weights into them and send psums through them, which its closed forms of
+        a pass do not know.
+        """
+        wires = (self.share_inputs, self.share_weights, self.reduce)
+        plain = self.kind == "spatial" and self.dataflow == "ws" and not self.whole_weight_tiles
+        return plain and wires == (("col",), (), ("row",))
+
+    @property
     def loads_ahead(self) -> bool:
         """True if the next pass loads while this one streams."""
         return self.weight_double_buffer and self.dataflow in ("ws", "is")

@@ -56,6 +56,7 @@ class Space:
         self.windows = [axis for axis in q.problem.operand("Inputs").axes if is_window(axis, q)]
         tiles = [p.boundary for p in self.points if p.operand == 0 and p.retained and not p.each]
         self.deepest = max(tiles, default=0) if self.windows else 0
+        self.uneven = self._uneven()
         self.least = self._least()
         self.floor = self._row_streams()
         self._orders = cache(self._orders_of)
@@ -65,6 +66,13 @@ class Space:
         """The cuts, one after another."""
         cuts = [f"{what} of {p.name}" for p in self.places[:-1] for what in ("trips", "orders")]
         return ("cores", *cuts, "mappings")
+
+    def _uneven(self) -> Ints:
+        """By core the dim whose band leaves PEs idle in its last fold, -1 if none does: (cores,)."""
+        band = self.cores.band
+        out = np.array([d in "OPQ" for d in DIMS])
+        found: Ints = np.where(out & (band > 1) & (self.q.bounds % band > 0), np.arange(NDIM), -1).max(axis=1)
+        return found
 
     def _least(self) -> Ints:
         """Least arrivals of every point by core: exact where nothing is kept, else every word once: (cores, points)."""
@@ -133,7 +141,7 @@ class Space:
             return np.ones(len(boxes), np.int64)
         if orders:
             masks, inverse = np.unique(self._mask(boxes, place), return_inverse=True)
-            return np.array([len(self._orders(place, int(m))) for m in masks], np.int64)[inverse.reshape(-1)]
+            return np.array([len(self._orders(place, int(m), -1)) for m in masks], np.int64)[inverse.reshape(-1)]
         number = np.ones(len(boxes), np.int64)
         for d in range(NDIM):
             folds, inverse = np.unique(boxes.fold[:, place, d], return_inverse=True)
@@ -255,8 +263,9 @@ class Space:
         found: Ints = ((self._trips(boxes, place) > 1) << np.arange(NDIM)).sum(axis=1)
         return found
 
-    def _orders_of(self, place: int, mask: int) -> tuple[tuple[int, ...], ...]:
-        """Orders of the loops of a place: all, those a constraint asks for, or one per operand left in place."""
+    def _orders_of(self, place: int, mask: int, early: int) -> tuple[tuple[int, ...], ...]:
+        """Orders of the loops of a place: all, those a constraint asks for, or one per operand left in place; of loops
+        that leave it there, that over `early` is outermost."""
         dims, name = [d for d in range(NDIM) if mask >> d & 1], self.places[place].name
         rule = self.q.limit.rule(name)
         if rule.loops is not None or rule.order or rule.innermost:
@@ -267,15 +276,18 @@ class Space:
         found = []
         for stays in sorted({int(self.groups[d]) for d in dims} - {FREE}) or [FREE]:
             inner = [d for d in dims if self.groups[d] == stays and stays != FREE]
+            inner.sort(key=lambda d: d != early)
             outer = [d for d in dims if self.groups[d] == FREE]
             found.append((*outer, *(d for d in dims if d not in inner and d not in outer), *inner))
         return tuple(found)
 
     def _ordered(self, boxes: Boxes, place: int, code: Ints) -> tuple[Boxes, Bound]:
-        masks, inverse = np.unique(self._mask(boxes, place), return_inverse=True)
-        for i, mask in enumerate(masks.tolist()):
+        uneven = self.uneven[boxes.core]
+        kinds, inverse = np.unique(self._mask(boxes, place) * (NDIM + 1) + uneven + 1, return_inverse=True)
+        for i, kind in enumerate(kinds.tolist()):
             rows = np.nonzero(inverse.reshape(-1) == i)[0]
-            lines = self._orders(place, mask)
+            mask, early = kind // (NDIM + 1), kind % (NDIM + 1) - 1
+            lines = self._orders(place, mask, early)
             table = np.array(lines, np.int8).reshape(len(lines), mask.bit_count())
             boxes.order[rows, place, : table.shape[1]] = table[code[rows]]
         self._count_again(boxes, place)
@@ -312,8 +324,6 @@ class Space:
         """The stream takes what is left: one mapping a box, priced exactly."""
         place, n = self.last, len(boxes)
         names = STREAMED[self.q.arch.array.dataflow]
-        if self.q.arch.array.dataflow != "rs":
-            names = self.q.limit.rule("stream").arranged(names)
         empty = np.zeros(n, np.bool_)
         used = np.zeros(n, np.int64)
         for d in range(NDIM):
@@ -323,10 +333,15 @@ class Space:
             bad = np.array([not named.ok(int(f)) or (f > 1 and DIMS[d] not in names) for f in sizes])
             empty |= bad[inverse.reshape(-1)]
             self._put(boxes, place, d, np.ones(n, np.int64))
-        for name in names:
-            loop = np.nonzero(boxes.fold[:, place, AT[name]] > 1)[0]
-            boxes.order[loop, place, used[loop]] = AT[name]
-            used[loop] += 1
+        uneven = self.uneven[boxes.core]
+        for early in np.unique(uneven).tolist():
+            line = names
+            if self.q.arch.array.dataflow != "rs":
+                line = self.q.limit.rule("stream").arranged(names, DIMS[early] if early >= 0 else "")
+            for name in line:
+                loop = np.nonzero((uneven == early) & (boxes.fold[:, place, AT[name]] > 1))[0]
+                boxes.order[loop, place, used[loop]] = AT[name]
+                used[loop] += 1
         empty |= ~self._fits(boxes, len(self.places), True)
         bound = Bound(np.zeros(n, np.int64), np.zeros(n, np.int64), empty)
         rows = np.nonzero(~empty)[0]

@@ -152,17 +152,19 @@ def _spreads(q: Question, axis: str, names: str, room: int, even: dict[str, list
 
 @dataclass(frozen=True)
 class Cores:
-    """Factors of every dim along rows, columns, the diagonal and in a PE, one core a line: (cores, 10) each."""
+    """Factors of every dim along rows, columns, the diagonal, in a PE and in a band, one core a line: (cores, 10)
+    each."""
 
     row: Ints
     col: Ints
     diagonal: Ints
     pe: Ints
+    band: Ints
 
     @cached_property
     def extent(self) -> Ints:
         """Extent of each dim over the array: (cores, 10)."""
-        found: Ints = self.row * self.col * self.diagonal * self.pe
+        found: Ints = self.row * self.col * self.diagonal * self.pe * self.band
         return found
 
 
@@ -170,24 +172,68 @@ def cores_of(q: Question) -> Cores:
     """Every core of the space, in one order; none if the constraint leaves none."""
     row_stationary = q.arch.array.dataflow == "rs"
     lines = list(_row_stationary(q) if row_stationary else _systolic(q))
-    table = np.array(lines, np.int64).reshape(-1, 4, NDIM)
-    return Cores(table[:, 0], table[:, 1], table[:, 2], table[:, 3])
+    table = np.array(lines, np.int64).reshape(-1, 5, NDIM)
+    return Cores(*(table[:, i] for i in range(5)))
 
 
-Core = tuple[list[int], list[int], list[int], list[int]]
+Core = tuple[list[int], list[int], list[int], list[int], list[int]]
 
 
 def _systolic(q: Question) -> Iterator[Core]:
     array, even = q.arch.array, {d: _evenest(b) for d, b in q.problem.bounds}
     rows_of, cols_of = SPREAD[array.dataflow]
-    columns = list(_spreads(q, "col", cols_of, array.cols, even))
-    for row in _spreads(q, "row", rows_of, array.rows, even):
-        for col in columns:
-            room = min(array.rows // prod(row), array.cols // prod(col))
-            for groups in even["G"]:
-                if groups <= room and q.limit.factor_ok("diagonal", "G", groups):
-                    diagonal = [groups if d == "G" else 1 for d in DIMS]
-                    yield row, col, diagonal, [1] * NDIM
+    for band, tall, wide in _bands(q, even):
+        taken = [d for d in DIMS if band[AT[d]] > 1]
+        if any(not q.limit.factor_ok("row", d, 1) for d in taken if d in rows_of):
+            continue
+        columns = list(_spreads(q, "col", cols_of, array.cols // wide, even))
+        for row in _spreads(q, "row", "".join(d for d in rows_of if d not in taken), array.rows // tall, even):
+            for col in columns:
+                room = min(array.rows // (tall * prod(row)), array.cols // (wide * prod(col)))
+                for groups in even["G"]:
+                    if groups <= room and q.limit.factor_ok("diagonal", "G", groups):
+                        diagonal = [groups if d == "G" else 1 for d in DIMS]
+                        yield row, col, diagonal, [1] * NDIM, band
+
+
+def _unnamed(q: Question, out: str, tap: str) -> object:
+    """What a problem is to an output dim and its taps, whatever they are called."""
+    found: list[object] = [q.problem.bound[out], q.problem.bound[tap]]
+    for operand in q.problem.operands:
+        for axis in operand.axes:
+            coefs = dict(axis.terms)
+            if out in coefs or tap in coefs:
+                others = sorted((d, c) for d, c in axis.terms if d not in (out, tap))
+                found.append((operand.name, coefs.get(out), coefs.get(tap), others, axis.size, axis.offset))
+    return found
+
+
+def _bands(q: Question, even: dict[str, list[int]]) -> Iterator[tuple[list[int], int, int]]:
+    """All ways to lay windows over the array as bands, or not: factors by dim, rows and columns that they span.
+
+    Output q and tap s of a window lie in the row of the input word at which they meet, q in a column of its own. One
+    of the output dims at most is cut unevenly; of windows that are alike the first has the larger band.
+    """
+    array, bound = q.arch.array, q.problem.bound
+    lines: list[tuple[list[int], int, int, bool]] = [([1] * NDIM, 1, 1, False)]
+    before: list[tuple[object, str, str]] = []
+    wanted = array.bands and (bound["C"] < array.rows or bound["M"] < array.cols)
+    for out, tap in (("Q", "S"), ("P", "R"), ("O", "T")) if wanted else ():
+        axes = [dict(a.terms) for a in q.problem.operand("Inputs").axes if set(a.dims) == {out, tap}]
+        longer, form = [], _unnamed(q, out, tap)
+        sizes = product(_factors(q, "band", out, even[out]), _factors(q, "band", tap, even[tap])) if axes else ()
+        for (outs, taps), (line, rows, cols, uneven) in product([s for s in sizes if min(s) > 1], lines):
+            tall = rows * (1 + (outs - 1) * axes[0][out] + (taps - 1) * axes[0][tap])
+            both = uneven and bound[out] % outs > 0
+            first = all((line[AT[o]], line[AT[t]]) >= (outs, taps) for f, o, t in before if f == form)
+            if tall <= array.rows and cols * outs <= array.cols and not both and (first or q.limit != ANYTHING):
+                more = [outs if d == out else taps if d == tap else n for d, n in zip(DIMS, line, strict=True)]
+                longer.append((more, tall, cols * outs, uneven or bound[out] % outs > 0))
+        lines += longer
+        before.append((form, out, tap))
+    for line, tall, wide, _ in lines:
+        if all(q.limit.factor_ok("band", d, f) for d, f in zip(DIMS, line, strict=True)):
+            yield line, tall, wide
 
 
 def _row_stationary(q: Question) -> Iterator[Core]:
@@ -209,7 +255,7 @@ def _row_stationary(q: Question) -> Iterator[Core]:
         if all(q.limit.factor_ok("pe", d, inside[d]) for d in "CMGS"):
             pe = [inside[d] for d in DIMS]
             for row, col in grid[_busy(q, grid, np.array(pe, np.int64))].tolist():
-                yield row, col, ones, pe
+                yield row, col, ones, pe, ones
 
 
 def _busy(q: Question, grid: Ints, pe: Ints) -> Bools:

@@ -146,8 +146,10 @@ class Counter:
         row, col = int(self.cores.row[core, dim]), int(self.cores.col[core, dim])
         pe = int(self.cores.pe[core, dim])
         parts: dict[bool, list[int]] = {False: [0], True: [0]}
-        for axis, trips, step in (("row", row, pe * col), ("col", col, pe)):
-            mine = axis in p.shared
+        band = int(self.cores.band[core, dim])
+        along = "col" if DIMS[dim] in "OPQ" else "row"
+        for axis, trips, step in (("row", row, pe * col), ("col", col, pe), (along, band, pe)):
+            mine = axis in p.shared or (band > 1 and "col" in p.shared)  # a row of a band has one word
             parts[mine] = [a + i * step for a in parts[mine] for i in range(trips)]
         return tuple(parts[False]), tuple(parts[True])
 
@@ -167,7 +169,8 @@ class Counter:
         dims = list(unit.dims)
         columns = [child[:, d] for d in dims] + [cur[:, d] for d in dims] + [outside]
         if p.array:
-            columns += [table[core, d] for d in dims for table in (self.cores.row, self.cores.col, self.cores.pe)]
+            c = self.cores
+            columns += [table[core, d] for d in dims for table in (c.row, c.col, c.pe, c.band)]
         _, first, inverse = np.unique(codes(columns), return_index=True, return_inverse=True)
         values = np.empty((len(first), 2), np.int64)
         name = (unit.dims, p.array, p.shared, dim)
@@ -192,7 +195,8 @@ class Counter:
         if not p.array:
             return np.maximum(number, 0), np.maximum(number, 0)
         c = self.cores
-        pe, row, col, diagonal = (table[core, d] for table in (c.pe, c.row, c.col, c.diagonal))
+        pe, row, col, diagonal, band = (table[core, d] for table in (c.pe, c.row, c.col, c.diagonal, c.band))
+        row, col = (row, col * band) if DIMS[d] in "OPQ" else (row * band, col)
         along_rows, along_cols = "row" in p.shared, "col" in p.shared
         near = np.where(along_rows, row, 1) * np.where(along_cols, col, 1)
         near = near * (diagonal if along_rows and along_cols else 1)

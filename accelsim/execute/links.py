@@ -5,6 +5,7 @@ Each class keeps what the PEs hold and moves real words; none of them knows the 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from itertools import product
 from math import prod
 
@@ -12,9 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from accelsim.arch import Accelerator
-from accelsim.errors import InputError
+from accelsim.errors import CheckFailed, InputError
 from accelsim.execute.buffers import Array, Box, Index, Moves, PsumBuffer, Ranges
 from accelsim.mapping import Mapping
+from accelsim.mapping.bands import TAPS, Band
 from accelsim.problem import Axis, Operand
 
 Link = tuple[str, str, str]
@@ -40,6 +42,13 @@ def window_tables(operand: Operand, ranges: Ranges, held: list[Index]) -> list[I
     return [gather_table(operand.axes[k], ranges, held[k]) for k in (3, 4, 5)]
 
 
+def streamed_inputs(mapping: Mapping, link: Link, moves: Moves) -> SystolicInputs | BandInputs:
+    """How the inputs of a pass enter an array that does not keep them."""
+    if not mapping.bands:
+        return SystolicInputs(link, moves)
+    return BandInputs(link, moves, mapping.bands)
+
+
 class SystolicInputs:
     """Inputs that stream through: every valid word of the pass enters once per row of the array."""
 
@@ -49,6 +58,40 @@ class SystolicInputs:
     def deliver(self, block: Array, tables: list[Index]) -> None:
         """`block` is the (n, g, c, ...) part read; `tables` the gather tables of the pass."""
         words = prod(block.shape[:3]) * prod(int((table >= 0).sum()) for table in tables)
+        self._moves.add(self._moves.reads, self._link, words)
+
+
+class BandInputs:
+    """Inputs that stream past bands: in every step a row of PEs carries one word, if one of them needs it.
+
+    Of a window axis with a band, so many outputs and taps as it has are at work at a time.
+    """
+
+    def __init__(self, link: Link, moves: Moves, bands: tuple[Band, ...]) -> None:
+        self._link, self._moves = link, moves
+        self._bands = {list(TAPS).index(band.out): band for band in bands}
+
+    @staticmethod
+    def _wires(band: Band, table: Index) -> int:
+        """Words that the rows of one step carry to the taps and outputs of a table, each once."""
+        rows = np.full(band.rows, -1, np.int64)
+        taps, outs = np.nonzero(table >= 0)
+        needed = outs * band.stride + taps * band.dilation
+        rows[needed] = table[table >= 0]
+        if (rows[needed] != table[table >= 0]).any():
+            raise CheckFailed("a row of a band would carry two words at once")
+        return int((rows >= 0).sum())
+
+    def deliver(self, block: Array, tables: list[Index]) -> None:
+        """`block` is the (n, g, c, ...) part read; `tables` the gather tables of the pass, (taps, outputs) each."""
+        words = prod(block.shape[:3])
+        for number, table in enumerate(tables):
+            band = self._bands.get(number)
+            if band is None:
+                words *= int((table >= 0).sum())
+                continue
+            steps = product(range(0, table.shape[0], band.taps), range(0, table.shape[1], band.outs))
+            words *= sum(self._wires(band, table[s : s + band.taps, q : q + band.outs]) for s, q in steps)
         self._moves.add(self._moves.reads, self._link, words)
 
 
@@ -77,6 +120,43 @@ class StationaryInputs:
         wanted = np.where(valid, flat, -1)
         self._moves.add(self._moves.reads, self._link, int((valid & (wanted != self._held)).sum()))
         self._held = wanted
+
+
+class ColumnWeights:
+    """Weights that stay, of an array whose columns have copies of them, as in a band: every PE is loaded with those
+    of its words that it does not hold; a PE without work in a step holds nothing after it."""
+
+    def __init__(self, mapping: Mapping, operand: Operand, link: Link, moves: Moves) -> None:
+        self._mapping, self._operand, self._link, self._moves = mapping, operand, link, moves
+        trips = [digit.trips for digit in mapping.digits]
+        places = np.indices(trips).reshape(len(trips), -1)
+        self._offsets = {d: np.zeros(places.shape[1], np.int64) for d in mapping.problem.bound}
+        for digit, place in zip(mapping.digits, places, strict=True):
+            self._offsets[digit.dim] = self._offsets[digit.dim] + place * digit.step
+        none = np.zeros(places.shape[1], np.int64)
+        self._held = dict.fromkeys(operand.dims, (none, none))
+        self._last: object = None
+
+    def deliver(self, steps: Iterable[Ranges]) -> None:
+        """Load the words of a pass, step by step."""
+        dims = self._operand.dims
+        for ranges in steps:
+            state = [ranges[d] if d in dims else ranges[d][1] for d in ranges]
+            if state != self._last:  # else every PE works on as before
+                self._load(ranges)
+            self._last = state
+
+    def _load(self, ranges: Ranges) -> None:
+        sizes = {d: np.minimum(self._mapping.pe_extent[d], ranges[d][1] - off) for d, off in self._offsets.items()}
+        active = np.logical_and.reduce([size > 0 for size in sizes.values()])
+        words = kept = active.astype(np.int64)
+        for d in self._operand.dims:
+            low, size = ranges[d][0] + self._offsets[d], sizes[d] * active
+            old, length = self._held[d]
+            words = words * size
+            kept = kept * np.maximum(0, np.minimum(low + size, old + length) - np.maximum(low, old))
+            self._held[d] = low, size
+        self._moves.add(self._moves.reads, self._link, int((words - kept).sum()))
 
 
 class StreamedWeights:

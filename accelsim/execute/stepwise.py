@@ -91,15 +91,17 @@ class _Machine:
         return tuple(ranges[axis.dims[0]] for axis in self.mapping.problem.output.axes)
 
     def group(self, point: Point, place: tuple[int, ...]) -> tuple[int, ...]:
-        """Spatial indices along wires that do not join PEs."""
-        pairs = zip(place, self.mapping.digits, strict=True)
-        return tuple(i for i, digit in pairs if not set(digit.axes) <= set(point.shared))
+        """The wire of a PE: where it lies along axes whose wires do not join PEs."""
+        row, col = self.mapping.wires(place)
+        return (*(() if "row" in point.shared else row), *(() if "col" in point.shared else col))
 
     def deliver(self, operand: Operand, mine: dict[tuple[int, ...], Ranges | None]) -> None:
         """Send every PE the words of its tile that it does not hold."""
         point = self.chains[operand.name][-1]
         source = self.buffers[operand.name][-1][1]
         sent: dict[tuple[int, ...], set[tuple[int, ...]]] = defaultdict(set)
+        carried: dict[tuple[int, ...], set[tuple[int, ...]]] = {}
+        alone = bool(self.mapping.bands) and "col" in point.shared
         for place, ranges in mine.items():
             wanted: Words = {}
             if ranges is not None:
@@ -109,7 +111,10 @@ class _Machine:
                 wanted = {tuple(int(i[k]) for i, k in zip(indices, at, strict=True)): block[at] for at in spots}
             old = self.held.get((operand.name, place), {}) if point.retained else {}
             fresh = set(wanted) - set(old)
-            sent[self.group(point, place)] |= fresh
+            wire = self.group(point, place)
+            if alone and ranges is not None and carried.setdefault(wire, set(wanted)) != set(wanted):
+                raise CheckFailed(f"row {wire} of a band would carry {carried[wire]} and {set(wanted)} at once")
+            sent[wire] |= fresh
             self.held[operand.name, place] = {w: wanted[w] if w in fresh else old[w] for w in wanted}
         words = sum(len(part) for part in sent.values())
         if point.whole_words:

@@ -26,11 +26,12 @@ from accelsim.execute.buffers import (
     stored_indices,
 )
 from accelsim.execute.links import (
+    ColumnWeights,
     RowStationaryLink,
     StationaryInputs,
     StreamedPsums,
     StreamedWeights,
-    SystolicInputs,
+    streamed_inputs,
     window_tables,
 )
 from accelsim.mapping import LinkCount, Mapping, Point, Rules, points
@@ -125,14 +126,17 @@ class _Layer:
             self.pe_psums = PsumBuffer(inner, links["Outputs"], self.moves, words, read_first)
         else:
             self.streamed_psums = StreamedPsums(inner, links["Outputs"], self.moves, read_first)
-        if dataflow == "ws":
+        self.columns: ColumnWeights | None = None
+        if self.mapping.bands:
+            self.columns = ColumnWeights(self.mapping, weights, links["Weights"], self.moves)
+        elif dataflow == "ws":
             point = self.chains["Weights"][-1]
             words = point.whole_words or tile_words(weights, self.mapping.array_extent)
             source = self.weights[-1][1]
             self.pe_weights = Buffer(source, links["Weights"], self.moves, words, True, point.whole_words)
         self.rs = RowStationaryLink(self.mapping, self.arch, links, self.moves) if dataflow == "rs" else None
         self.held_inputs = StationaryInputs(self.mapping, self.problem.operand("Inputs"), links["Inputs"], self.moves)
-        self.in_inputs = SystolicInputs(links["Inputs"], self.moves)
+        self.in_inputs = streamed_inputs(self.mapping, links["Inputs"], self.moves)
         self.in_weights = StreamedWeights(links["Weights"], self.moves)
 
     def ranges(self, start: dict[str, int], position: int) -> Ranges:
@@ -199,7 +203,9 @@ class _Layer:
             self.held_inputs.deliver(ranges)
         else:
             self.in_inputs.deliver(block, tables)
-        if dataflow != "ws":
+        if self.columns is not None:
+            self.columns.deliver(self.stream(ranges))
+        elif dataflow != "ws":
             self.in_weights.deliver(filters)
 
     def _window(self, ranges: Ranges) -> frozenset[int]:

@@ -14,7 +14,7 @@ from accelsim.mapping.constraint import ANY, Factor
 from accelsim.mapping.types import Kind, Loop
 from accelsim.problem import DIMS
 
-KINDS: dict[str, Kind] = {"row": "row", "col": "col", "diagonal": "diagonal"}
+KINDS: dict[str, Kind] = {"row": "row", "col": "col", "diagonal": "diagonal", "band": "band"}
 LOOPS, RULES = "<loops>", "<rules>"
 """The two forms that the loops of a place can have; the tags are left out of the paths in messages."""
 FACTOR_FORMS = 'a factor such as 4, "<= 8", ">= 2", {2, 4, 8} or any'
@@ -69,7 +69,7 @@ def _factor_text(text: str) -> Factor:
 
 def _loop(value: object, spatial: bool) -> Loop:
     """A loop as `P 4`, or `C 16 row` across the array."""
-    form = "'C 16 row', 'M 32 col' or 'G 8 diagonal'" if spatial else "'P 4'"
+    form = "'C 16 row', 'M 32 col', 'G 8 diagonal' or 'Q 4 band'" if spatial else "'P 4'"
     parts = value.split() if isinstance(value, str) else []
     if len(parts) != (3 if spatial else 2):
         raise ValueError(f"{value!r}, expected a loop such as {form}")
@@ -132,11 +132,12 @@ class LevelModel(AxisModel):
 
 
 class SpatialModel(_Model):
-    """Factors by axis of the array; the diagonal is both axes at once."""
+    """Factors by axis of the array; the diagonal is both axes at once, a band one dim along each (`mapping.bands`)."""
 
     row: AxisModel | None = None
     col: AxisModel | None = None
     diagonal: AxisModel | None = None
+    band: AxisModel | None = None
 
 
 Level = Annotated[

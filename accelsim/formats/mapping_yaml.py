@@ -4,7 +4,7 @@ A full mapping lists the loops of every place, outer to inner; memories are thos
 
     levels: {DRAM: [M 4, P 7], GLB: [C 2]}
     stream: [Q 56]
-    spatial: [C 16 row, M 32 col]        # or G 8 diagonal
+    spatial: [C 16 row, M 32 col]        # or G 8 diagonal, or Q 28 band with S 3 band (`mapping.bands`)
     pe: [S 3]
 
 A constraint restricts a search. Each place has its loops, or factors by dim (the product of the trips of the dim's
@@ -53,6 +53,7 @@ from accelsim.formats.mapping_schema import (
 )
 from accelsim.formats.yaml_text import place, refuse
 from accelsim.mapping import Loop, Mapping, TileLevel
+from accelsim.mapping.bands import TAPS
 from accelsim.mapping.constraint import AXES, Constraint, Rule
 from accelsim.mapping.text import normal
 from accelsim.problem import Problem
@@ -153,10 +154,16 @@ def _least_spans(model: LayerModel) -> dict[str, int]:
     """Rows and columns that the spatial loops span at least."""
     if isinstance(model.spatial, SpatialModel):
         rules = [(axis, getattr(model.spatial, axis)) for axis in AXES]
-        least = [(axis, factor.low) for axis, rule in rules if rule is not None for _, factor in rule.factors]
+        named = [(axis, dim, f.low) for axis, rule in rules if rule is not None for dim, f in rule.factors]
     else:
-        least = [(loop.kind, loop.trips) for loop in model.spatial or ()]
-    return {axis: prod(n for kind, n in least if kind in (axis, "diagonal")) for axis in ("row", "col")}
+        named = [(loop.kind, loop.dim, loop.trips) for loop in model.spatial or ()]
+    least = [(kind, trips) for kind, _, trips in named]
+    banded = [(dim, trips) for kind, dim, trips in named if kind == "band"]
+    found = {axis: prod(n for kind, n in least if kind in (axis, "diagonal")) for axis in ("row", "col")}
+    for out, tap in TAPS.items():
+        outs, taps = (prod(n for dim, n in banded if dim == mine) for mine in (out, tap))
+        found = {"row": found["row"] * (outs + taps - 1), "col": found["col"] * outs}
+    return found
 
 
 def _rule(name: str, model: list[Loop] | AxisModel | None) -> Rule:

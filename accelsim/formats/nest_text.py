@@ -34,7 +34,7 @@ from accelsim.mapping.types import Kind
 from accelsim.problem import DIMS, Problem
 
 LOOP = re.compile(r"for (?P<dim>\S+) in (?P<trips>\d{1,18})(?P<pe> in each PE)?")
-SPATIAL = re.compile(r"(?P<dim>\S+) in (?P<trips>\d{1,18}) \((?P<kind>rows|cols|diagonal)\)")
+SPATIAL = re.compile(r"(?P<dim>\S+) in (?P<trips>\d{1,18}) \((?P<kind>rows|cols|diagonal|band)\)")
 PASS = re.compile(r"(?P<unit>array|vector unit) pass( \((?P<inside>.*)\))?")
 HELD = re.compile(r"resident (\S+?)(?=,| |$)")
 BARE = re.compile(r"\s*(resident \S+(, resident \S+)*)?\s*(; passed by: .*)?")
@@ -115,7 +115,7 @@ class _Reader:
         for part in line.text.removeprefix("parallel ").split(","):
             match = SPATIAL.fullmatch(part.strip())
             if match is None:
-                line.wrong(f"loops such as 'C in 16 (rows)', (cols) or (diagonal), not {part.strip()!r}")
+                line.wrong(f"loops such as 'C in 16 (rows)', (cols), (diagonal) or (band), not {part.strip()!r}")
             found.append(_loop(line, match["dim"], match["trips"], match["kind"]))
         return tuple(found)
 

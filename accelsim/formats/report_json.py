@@ -22,7 +22,7 @@ SCHEMA = 1
 AXIS = re.compile(r"(?P<terms>0|\d*[A-Z](\+\d*[A-Z])*)(?P<offset>[+-]\d+)? of (?P<size>\d{1,18})")
 TERM = re.compile(r"(\d*)([A-Z])")
 LOOP = re.compile(r"([A-Z]) (\d{1,18})")
-SPATIAL = re.compile(r"([A-Z]) (\d{1,18}) (row|col|diagonal)")
+SPATIAL = re.compile(r"([A-Z]) (\d{1,18}) (row|col|diagonal|band)")
 DATAFLOWS: tuple[Dataflow, ...] = get_args(Dataflow)
 OPS: tuple[Op, ...] = get_args(Op)
 ROLES: tuple[Role, ...] = get_args(Role)
@@ -326,7 +326,7 @@ def _loops(field: Field) -> tuple[Loop, ...]:
 def _spatial(field: Field) -> tuple[Loop, ...]:
     loops = []
     for item in field.items():
-        match = item.match(SPATIAL, "a loop such as 'M 16 col', 'C 3 row' or 'G 4 diagonal'")
+        match = item.match(SPATIAL, "a loop such as 'M 16 col', 'C 3 row', 'G 4 diagonal' or 'Q 4 band'")
         kind = next(kind for kind in KINDS if kind == match[3])
         loops.append(Loop(match[1], int(match[2]), kind))
     return tuple(loops)

@@ -1,8 +1,8 @@
 """Constraints on a search: which loops may stand where. A full mapping is one, too.
 
-A *place* is where a loop of a nest can stand: `row`, `col`, `diagonal` (of the array), `stream`, `pe`, or a memory. The
-*factor* of a dim at a place is the product of the trips of its loops there (1 if it has none). Loops of one trip do not
-count anywhere.
+A *place* is where a loop of a nest can stand: `row`, `col`, `diagonal`, `band` (of the array), `stream`, `pe`, or a
+memory. The *factor* of a dim at a place is the product of the trips of its loops there (1 if it has none). Loops of one
+trip do not count anywhere.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from accelsim.errors import InputError, nearest
 from accelsim.mapping.types import Loop, Mapping
 from accelsim.problem import DIMS, Problem
 
-AXES = ("row", "col", "diagonal")
+AXES = ("row", "col", "diagonal", "band")
 FIXED_PLACES = (*AXES, "stream", "pe")
 
 
@@ -72,7 +72,7 @@ class Rule:
     """What may stand at one place.
 
     Attributes:
-        place: `row`, `col`, `diagonal`, `stream`, `pe`, or a memory.
+        place: `row`, `col`, `diagonal`, `band`, `stream`, `pe`, or a memory.
         factors: `(dim, allowed)`; a dim that is not named is free, or 1 with `only`.
         order: these dims come in this order, outer to inner, among themselves.
         innermost: if there is a loop, the innermost one is over this dim.
@@ -131,14 +131,18 @@ class Rule:
         ranks = [self.order.index(dim) for dim in dims if dim in self.order]
         return ranks == sorted(ranks) and (not dims or not self.innermost or dims[-1] == self.innermost)
 
-    def arranged(self, dims: str) -> str:
-        """The dims in the order that is asked for, those of which nothing is asked where they were."""
+    def arranged(self, dims: str, early: str = "") -> str:
+        """The dims in the order that is asked for, those of which nothing is asked where they were; `early` comes as
+        early as it may."""
         asked = self.order if self.loops is None else tuple(loop.dim for loop in self.loops)
         wanted = iter(d for d in asked if d in dims)
         line = [next(wanted) if d in asked else d for d in dims]
         if self.innermost in line:
             line.remove(self.innermost)
             line.append(self.innermost)
+        if early in line and early != self.innermost:
+            ahead = [d for d in line[: line.index(early)] if early in asked and d in asked]
+            line = [*ahead, early, *(d for d in line if d != early and d not in ahead)]
         return "".join(line)
 
     @property
@@ -195,7 +199,7 @@ class Constraint:
             derived = [Rule(axis, loops=tuple(loop for loop in useful if loop.kind == axis)) for axis in AXES]
             rules = [rule for rule in rules if rule not in derived] + derived
             if any(loop.kind not in AXES for loop in useful):
-                raise InputError("spatial: expected loops over rows, cols or the diagonal")
+                raise InputError("spatial: expected loops over rows, cols or the diagonal, or in a band")
         places = [rule.place for rule in rules]
         for place in places:
             if places.count(place) > 1:

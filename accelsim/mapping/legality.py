@@ -117,6 +117,8 @@ def _wires(mapping: Mapping, arch: Accelerator) -> list[str]:
     found = []
     reductions = set(mapping.problem.reduction_dims)
     for loop in mapping.spatial:
+        if loop.kind == "band":
+            continue
         axes = ("row", "col") if loop.kind == "diagonal" else (loop.kind,)
         if loop.dim in reductions and not set(axes) <= set(arch.array.reduce):
             found.append(f"{loop.dim} is spread over {'/'.join(axes)} but no wire sums psums there")
@@ -125,6 +127,11 @@ def _wires(mapping: Mapping, arch: Accelerator) -> list[str]:
         for operand in mapping.problem.operands:
             if loop.kind in arch.array.alike(operand.name) and loop.dim in operand.dims:
                 found.append(f"{operand.name} is forwarded along {loop.kind} and cannot differ over {loop.dim} there")
+    if mapping.bands and not arch.array.bands:
+        found.append(
+            f"a band needs a weight-stationary array of kind spatial that broadcasts inputs along rows only and sums "
+            f"psums down columns only; that of {arch.name} is {arch.array.kind} ({arch.array.dataflow})"
+        )
     return found
 
 

@@ -16,7 +16,9 @@ from accelsim.mapping.types import Kind, Loop, Mapping, TileLevel
 
 NO_NEST = "runs on the vector unit in chunks, or moves nothing"
 """What stands in place of a nest for a layer without one."""
-KINDS: dict[Kind, str] = {"temporal": "", "row": " (rows)", "col": " (cols)", "diagonal": " (diagonal)"}
+KINDS: dict[Kind, str] = {
+    "temporal": "", "row": " (rows)", "col": " (cols)", "diagonal": " (diagonal)", "band": " (band)",
+}  # fmt: skip
 EMPTY = "holds nothing"
 PAST = "; passed by: "
 """Before the operands that pass by a memory which may hold them."""

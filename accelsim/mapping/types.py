@@ -5,7 +5,7 @@ The nest, outer to inner::
     for ... loops of DRAM          # each step brings the next tile of every on-chip memory
       for ... loops of GLB         # ... one TileLevel per memory, outer to inner; one step is an array pass
         for ... stream loops       # steps inside a pass: operands stream through the array
-          parallel ... spatial     # rows, cols, or both at once (diagonal)
+          parallel ... spatial     # rows, cols, both at once (diagonal), or two in a band
             for ... PE loops       # over the scratchpads of one PE
 
 A dim may be split at every level. Trips need not divide: the tile at a loop is the product of the trips inside
@@ -23,14 +23,16 @@ from typing import Literal
 
 from accelsim.arch import ArrayAxis, Dataflow
 from accelsim.errors import MappingError
+from accelsim.mapping.bands import TAPS, Band, bands_among
 from accelsim.problem import DIMS, Problem
 
-Kind = Literal["temporal", "row", "col", "diagonal"]
+Kind = Literal["temporal", "row", "col", "diagonal", "band"]
 
 
 @dataclass(frozen=True)
 class Loop:
-    """`trips` iterations over `dim`, in time or along an array axis (`diagonal`: along both at once)."""
+    """`trips` iterations over `dim`, in time or along an array axis (`diagonal`: along both at once; `band`: one of the
+    two loops of `mapping.bands`)."""
 
     dim: str
     trips: int
@@ -72,10 +74,18 @@ class Digit:
 
     @property
     def axes(self) -> tuple[ArrayAxis, ...]:
-        """Array axes the loop occupies."""
+        """Array axes the loop occupies: in a band the outputs lie along columns, the taps down the rows of each."""
         if self.kind == "diagonal":
             return ("row", "col")
-        return ("row",) if self.kind == "row" else ("col",)
+        down = self.dim not in TAPS if self.kind == "band" else self.kind == "row"
+        return ("row",) if down else ("col",)
+
+    def joined(self, shared: tuple[ArrayAxis, ...]) -> bool:
+        """True if the PEs along the loop get one word, or sum into one, when those along the `shared` axes do.
+
+        A band brings its own along each row: the words of all its PEs together, each once.
+        """
+        return set(self.axes) <= set(shared) or (self.kind == "band" and "col" in shared)
 
 
 @dataclass(frozen=True)
@@ -107,7 +117,7 @@ class Mapping:
             raise MappingError("the first level of a mapping is DRAM")
         temporal = [*self.stream, *self.pe, *(loop for level in self.levels for loop in level.loops)]
         if any(loop.kind != "temporal" for loop in temporal) or any(s.kind == "temporal" for s in self.spatial):
-            raise MappingError("temporal loops belong to levels, stream and pe; row, col and diagonal loops to spatial")
+            raise MappingError("temporal loops belong to levels, stream and pe; all other loops to spatial")
         for dim, bound in self.problem.bounds:
             mine = [loop.trips for loop in self._flat() if loop.dim == dim]
             covered = prod(mine)
@@ -116,6 +126,7 @@ class Mapping:
             useful = [trips for trips in mine if trips > 1]
             if useful and (useful[0] - 1) * (covered // useful[0]) >= bound:
                 raise MappingError(f"the outermost loop over {dim} has iterations beyond its bound {bound}")
+        _ = self.bands
 
     def _flat(self) -> Iterator[Loop]:
         for level in self.levels:
@@ -143,6 +154,11 @@ class Mapping:
             found.append(Digit(loop.dim, loop.trips, extent[loop.dim], loop.kind))
             extent[loop.dim] *= loop.trips
         return tuple(reversed(found))
+
+    @cached_property
+    def bands(self) -> tuple[Band, ...]:
+        """The bands among the spatial loops."""
+        return bands_among(self.problem, self.spatial, self.pe)
 
     @cached_property
     def array_extent(self) -> dict[str, int]:
@@ -188,13 +204,30 @@ class Mapping:
         """Rows and columns that the spatial loops span."""
         rows = prod(loop.trips for loop in self.spatial if loop.kind in ("row", "diagonal"))
         cols = prod(loop.trips for loop in self.spatial if loop.kind in ("col", "diagonal"))
-        return rows, cols
+        return rows * prod(band.rows for band in self.bands), cols * prod(band.outs for band in self.bands)
+
+    def wires(self, place: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """The row and the column in which the PE with these indices of the spatial loops lies, as numbers of several
+        digits: one per loop, one for both loops of a band."""
+        row, col = [], []
+        at: dict[str, int] = {}
+        for digit, k in zip(self.digits, place, strict=True):
+            if digit.kind in ("row", "diagonal"):
+                row.append(k)
+            if digit.kind in ("col", "diagonal"):
+                col.append(k)
+            if digit.kind == "band":
+                at[digit.dim] = at.get(digit.dim, 0) + k
+        for band in self.bands:
+            row.append(band.row(at[band.out], at[band.tap]))
+            col.append(at[band.out])
+        return tuple(row), tuple(col)
 
     def split_offsets(self, dim: str, shared: tuple[ArrayAxis, ...]) -> tuple[tuple[int, ...], tuple[int, ...]]:
         """Start offsets of `dim` along unshared and along shared array axes; a PE's offset is one of each, added."""
         mine = [d for d in self.digits if d.dim == dim]
-        apart = [d for d in mine if not set(d.axes) <= set(shared)]
-        joint = [d for d in mine if set(d.axes) <= set(shared)]
+        apart = [d for d in mine if not d.joined(shared)]
+        joint = [d for d in mine if d.joined(shared)]
 
         def sums(digits: list[Digit]) -> tuple[int, ...]:
             ranges = [range(0, d.trips * d.step, d.step) for d in digits]

@@ -1,7 +1,8 @@
 """Cycles of a pass on a broadcast array: operands reach all PEs at once, psums of joined PEs meet in an adder tree.
 
 Nothing is skewed. A stream step takes a cycle; stationary words load as fast as their memory's port gives them (the
-port is the simulator's). The tree over r joined PEs adds `ceil(log2 r)` cycles after the last step. Output stationary
+port is the simulator's). The tree over r joined PEs adds `ceil(log2 r)` cycles after the last step; in a band it joins
+the PEs of a column that keep a tap. Output stationary
 PEs take psums back and give results away one row a cycle; where a tree joins the rows, one register at its foot
 accumulates for all of them.
 """

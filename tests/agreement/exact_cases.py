@@ -16,7 +16,7 @@ from accelsim.mapper.exact.search import Request
 from accelsim.mapper.exact.space import Cores, Slot, cores_of, divisors, slots_of
 from accelsim.mapper.objective import objective_cost
 from accelsim.mapping import Loop, Mapping, TileLevel, rules_of
-from accelsim.mapping.constraint import ANYTHING, Constraint
+from accelsim.mapping.constraint import ANYTHING, ONE, Constraint, Rule
 from accelsim.mapping.legality import problems_with
 from accelsim.mapping.types import Kind
 from accelsim.problem import DIMS, Problem, conv_problem
@@ -53,6 +53,7 @@ MACHINES: dict[str, Callable[[int], Accelerator]] = {
     "rs": lambda bits: tight("rs", bits),
     "acc": two_levels,
     "tree": lambda bits: tight("tree", bits),
+    "cast": lambda bits: tight("cast", bits),
 }
 
 
@@ -66,10 +67,17 @@ def _splits(total: int, places: int) -> Iterator[tuple[int, ...]]:
             yield (first, *rest)
 
 
-def every_mapping(problem: Problem, arch: Accelerator) -> Iterator[Mapping]:
-    """All mappings of the space, with all permutations of all loops outside the stream."""
+NAMED = Constraint((Rule("pe", (("O", ONE),)),))
+"""No restriction, but of a search that is told nothing: dims that are alike are told apart."""
+
+
+def every_mapping(problem: Problem, arch: Accelerator, wide: bool = False) -> Iterator[Mapping]:
+    """All mappings of the space, with all permutations of all loops outside the stream.
+
+    `wide`: bands over dims that are alike, too, and beside bands all permutations of the stream.
+    """
     slots = slots_of(arch, problem)
-    cores = cores_of(problem, arch)
+    cores = cores_of(problem, arch, NAMED if wide else ANYTHING)
     for core in range(cores.size):
         per_dim = []
         for d, dim in enumerate(DIMS):
@@ -83,15 +91,17 @@ def every_mapping(problem: Problem, arch: Accelerator) -> Iterator[Mapping]:
                     mine.append(split)
             per_dim.append(mine)
         for choice in product(*per_dim):
-            yield from _ordered(problem, arch, cores, core, slots, choice)
+            yield from _ordered(problem, arch, cores, core, slots, choice, wide)
 
 
 def _ordered(
     problem: Problem, arch: Accelerator, cores: Cores, core: int, slots: tuple[Slot, ...],
-    choice: tuple[tuple[int, ...], ...],
+    choice: tuple[tuple[int, ...], ...], wide: bool,
 ) -> Iterator[Mapping]:  # fmt: skip
     loops = [[(d, split[k]) for d, split in zip(DIMS, choice, strict=True) if split[k] > 1] for k in range(len(slots))]
-    tables: tuple[tuple[Kind, Any], ...] = (("diagonal", cores.diagonal), ("row", cores.row), ("col", cores.col))
+    tables: tuple[tuple[Kind, Any], ...] = (
+        ("diagonal", cores.diagonal), ("row", cores.row), ("col", cores.col), ("band", cores.band),
+    )  # fmt: skip
     spatial = [
         Loop(DIMS[d], int(table[core, d]), kind)
         for kind, table in tables for d in range(len(DIMS)) if table[core, d] > 1
@@ -99,7 +109,8 @@ def _ordered(
     pe = tuple(Loop(DIMS[d], int(cores.pe[core, d])) for d in range(len(DIMS)) if cores.pe[core, d] > 1)
     order = {d: i for i, d in enumerate(slots[-1].dims)}
     stream = tuple(Loop(d, t) for d, t in sorted(loops[-1], key=lambda pair: order[pair[0]]))
-    for lines in product(*(permutations(line) for line in loops[:-1])):
+    streams = list(permutations(stream)) if wide and (cores.band[core] > 1).any() else [stream]
+    for *lines, stream in product(*(permutations(line) for line in loops[:-1]), streams):
         by = {slot.memory: tuple(Loop(d, t) for d, t in line) for slot, line in zip(slots, lines, strict=False)}
         levels = (TileLevel("DRAM", by["DRAM"]), *(TileLevel(m.name, by.get(m.name, ())) for m in arch.memories))
         yield Mapping(problem, arch.array.dataflow, levels, stream, tuple(spatial), pe)
@@ -156,7 +167,7 @@ def enumerated(
     than `most`."""
     best: dict[str, int] = {}
     factors = Factors()
-    mappings = list(islice(every_mapping(problem, arch), most + 1))
+    mappings = list(islice(every_mapping(problem, arch, wide=True), most + 1))
     if len(mappings) > most:
         return None
     for mapping in mappings:

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from accelsim.arch import Accelerator, Dram, Hold, MemoryLevel, PEArray, Precision, Spad, VectorUnit
 from accelsim.mapping import Loop, Mapping, TileLevel
+from accelsim.mapping.bands import TAPS
 from accelsim.problem import DIMS, Problem, conv_problem
 
 SHARES: dict[str, dict[str, tuple[str, ...]]] = {
@@ -16,22 +17,24 @@ SHARES: dict[str, dict[str, tuple[str, ...]]] = {
     "is": {"share_inputs": (), "share_weights": ("col",), "reduce": ("row",)},
     "rs": {"share_inputs": ("row", "col"), "share_weights": ("row", "col"), "reduce": ("row",)},
     "tree": {"share_inputs": ("col",), "share_weights": (), "reduce": ("row",)},
+    "cast": {"share_inputs": ("col",), "share_weights": (), "reduce": ("row",)},
 }
-"""Wires by kind of machine: a dataflow, or `tree`, output stationary behind adder trees that join the rows."""
+"""Wires by kind of machine: a dataflow, or `tree`, output stationary behind adder trees that join the rows, or `cast`,
+weight stationary with inputs broadcast along rows, where windows may lie in bands."""
 
 
 def flow_of(kind: str) -> str:
     """The dataflow of a kind of machine."""
-    return "os" if kind == "tree" else kind
+    return {"tree": "os", "cast": "ws"}.get(kind, kind)
 
 
 def machine(dataflow: str, rows: int = 4, cols: int = 4, **changes: Any) -> Accelerator:
     """A machine with one big buffer whose weights are a per-pass FIFO for `ws` and `rs`."""
-    at = "pass" if dataflow in ("ws", "rs") else "tile"
+    at = "pass" if dataflow in ("ws", "rs", "cast") else "tile"
     holds = (Hold("Inputs", 1), Hold("Outputs", 2), Hold("Weights", 2, at))
     glb = MemoryLevel("GLB", 1 << 30, holds, 64, 64, 10, 12)
     array = PEArray(
-        kind={"rs": "row_stationary", "tree": "spatial"}.get(dataflow, "systolic"),
+        kind={"rs": "row_stationary", "tree": "spatial", "cast": "spatial"}.get(dataflow, "systolic"),
         dataflow=flow_of(dataflow),
         rows=rows,
         cols=cols,
@@ -80,15 +83,27 @@ def problems(draw: st.DrawFn, most: int = 5) -> Problem:
 
 
 @st.composite
+def banded(draw: st.DrawFn, problem: Problem) -> dict[str, int]:
+    """Some windows of a problem in bands: factors by dim."""
+    windows = [pair for pair in TAPS.items() if all(problem.bound[dim] > 1 for dim in pair)]
+    chosen = [pair for pair in windows if draw(st.integers(0, 3))]
+    return {dim: draw(st.integers(2, min(4, problem.bound[dim]))) for pair in chosen for dim in pair}
+
+
+@st.composite
 def nests(draw: st.DrawFn, dataflow: str, most: int = 5) -> Mapping:
     """A random mapping of a random problem: any factors with remainders, any loop order, any spatial loops."""
     problem = draw(problems(most))
-    outputs = problem.output.dims
+    outputs, bands = problem.output.dims, draw(banded(problem)) if dataflow == "cast" else {}
     slots: dict[str, list[Loop]] = {"DRAM": [], "GLB": [], "stream": [], "spatial": [], "pe": []}
     for dim in draw(st.permutations([d for d in DIMS if problem.bound[d] > 1])):
         left = problem.bound[dim]
         for slot in ("pe", "spatial", "stream", "GLB"):
             if slot == "pe" and dataflow != "rs":
+                continue
+            if dim in bands and slot == "spatial":
+                slots[slot].append(Loop(dim, bands[dim], "band"))
+                left = -(-left // bands[dim])
                 continue
             trips = draw(st.integers(1, min(3, left)))
             if trips == 1:
@@ -97,8 +112,10 @@ def nests(draw: st.DrawFn, dataflow: str, most: int = 5) -> Mapping:
                 kinds = ["row", "col", "diagonal"]
                 if dim in outputs and dataflow == "tree":
                     kinds = ["col", "diagonal"]
+                if dim in outputs and dataflow == "cast":
+                    kinds = {"M": ["col"], "G": ["diagonal"]}.get(dim, [])
                 if dim not in outputs:
-                    kinds = ["row"] if dataflow in ("ws", "is", "rs", "tree") else []
+                    kinds = ["row"] if dataflow in ("ws", "is", "rs", "tree", "cast") else []
                 if not kinds:
                     continue
                 slots[slot].append(Loop(dim, trips, draw(st.sampled_from(kinds))))

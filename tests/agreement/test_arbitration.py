@@ -68,7 +68,7 @@ def test_stalls_and_work_fill_the_makespan(rule: Arbitration, stream: Stream, la
     assert outcome.makespan == sum(s.total for s in serial.segments) + sum(n for _, n in outcome.stalls)
 
 
-@pytest.mark.parametrize("dataflow", ["ws", "os", "is", "rs", "tree"])
+@pytest.mark.parametrize("dataflow", ["ws", "os", "is", "rs", "tree", "cast"])
 @settings(deadline=None, max_examples=60)
 @given(data=st.data(), rule=st.sampled_from(RULES), overlap=st.booleans(), bandwidth=st.integers(1, 40))
 def test_grouped_passes_keep_every_cycle(
@@ -85,7 +85,7 @@ def test_grouped_passes_keep_every_cycle(
         assert getattr(grouped, field) == getattr(single, field), field
 
 
-@pytest.mark.parametrize("dataflow", ["ws", "os", "is", "rs", "tree"])
+@pytest.mark.parametrize("dataflow", ["ws", "os", "is", "rs", "tree", "cast"])
 @settings(deadline=None, max_examples=60)
 @given(
     seed=st.integers(0, 1 << 30), overlap=st.booleans(), bandwidth=st.integers(1, 60), latency=st.integers(0, 40),

@@ -123,7 +123,7 @@ def test_stalls_and_work_fill_the_makespan(stream: Stream, latency: int) -> None
     assert outcome.makespan == sum(s.total for s in serial.segments) + sum(n for _, n in outcome.stalls)
 
 
-@pytest.mark.parametrize("dataflow", ["ws", "os", "is", "rs", "tree"])
+@pytest.mark.parametrize("dataflow", ["ws", "os", "is", "rs", "tree", "cast"])
 @settings(deadline=None, max_examples=150)
 @given(data=st.data(), overlap=st.booleans(), bandwidth=st.integers(1, 40), detailed=st.booleans())
 def test_grouped_passes_keep_every_cycle(

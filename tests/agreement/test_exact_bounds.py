@@ -61,7 +61,7 @@ def drawn(search: Search, rng: Random) -> Drawn | None:
         if k < slots - 1:
             rng.shuffle(line)
         else:
-            line = [int(d) for d in r["stream_order"] if d in line]
+            line = [int(d) for d in r["stream_order"][int(r["uneven"])] if d in line]
         r["order"][k, : len(line)], r["length"][k] = line, len(line)
     for k in range(slots):
         exact_points(r, k + 1)

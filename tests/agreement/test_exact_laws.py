@@ -83,13 +83,13 @@ def same_when_turned(name: str, seeds: range) -> None:
             assert tall == wide, (seed, goal)
 
 
-@pytest.mark.parametrize("name", ["ws", "os", "acc"])
+@pytest.mark.parametrize("name", ["ws", "os", "acc", "cast"])
 def test_rows_and_columns_of_the_image_are_interchangeable(name: str) -> None:
     same_when_turned(name, FEW)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["ws", "os", "acc"])
+@pytest.mark.parametrize("name", ["ws", "os", "acc", "cast"])
 def test_rows_and_columns_of_many_images_are_interchangeable(name: str) -> None:
     same_when_turned(name, MANY)
 

@@ -122,7 +122,7 @@ def test_search_equals_enumeration_of_five_hundred_problems(name: str) -> None:
     assert compared == 500 and unfit >= 50, (compared, unfit, seed)
 
 
-@pytest.mark.parametrize("dataflow", ["ws", "os", "is", "rs", "tree"])
+@pytest.mark.parametrize("dataflow", ["ws", "os", "is", "rs", "tree", "cast"])
 @settings(deadline=None, max_examples=12)
 @given(data=st.data())
 def test_every_mapping_kept_costs_what_the_other_readings_say(dataflow: str, data: st.DataObject) -> None:

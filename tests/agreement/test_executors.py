@@ -59,7 +59,7 @@ def words(moves: Any, counts: tuple[LinkCount, ...]) -> bool:
     )
 
 
-@pytest.mark.parametrize("dataflow", ["ws", "os", "is", "rs", "tree"])
+@pytest.mark.parametrize("dataflow", ["ws", "os", "is", "rs", "tree", "cast"])
 @settings(deadline=None, max_examples=40)
 @given(data=st.data(), halo=st.booleans(), first=st.sampled_from(["write", "read"]))
 def test_every_mac_of_random_nests(dataflow: str, halo: bool, first: str, data: st.DataObject) -> None:
@@ -82,7 +82,7 @@ def small(dataflow: str) -> Accelerator:
     return replace(arch, memories=(memory,), array=array)
 
 
-@pytest.mark.parametrize("dataflow", ["ws", "os", "is", "rs", "tree"])
+@pytest.mark.parametrize("dataflow", ["ws", "os", "is", "rs", "tree", "cast"])
 @settings(deadline=None, max_examples=40)
 @given(data=st.data(), first=st.sampled_from(["write", "read"]), halo=st.booleans())
 def test_tiled_runs_what_the_mapper_finds(dataflow: str, first: str, halo: bool, data: st.DataObject) -> None:

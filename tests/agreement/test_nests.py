@@ -25,7 +25,7 @@ from accelsim.sim.simulate import FEW, simulate
 from accelsim.traffic import Factors
 from tests.agreement.machines import machine, nests
 
-FLOWS = st.sampled_from(["ws", "os", "is", "rs", "tree"])
+FLOWS = st.sampled_from(["ws", "os", "is", "rs", "tree", "cast"])
 STAYS = st.sets(st.sampled_from(["Inputs", "Outputs"]))
 PIECES = st.sampled_from([0, 1, 8, 50, 300])
 DEPTHS = st.tuples(st.integers(1, 4), st.integers(1, 2), st.integers(1, 4))

@@ -16,7 +16,7 @@ from accelsim.walk import walk
 from tests.agreement.machines import machine, nests
 
 
-@pytest.mark.parametrize("dataflow", ["ws", "os", "is", "rs", "tree"])
+@pytest.mark.parametrize("dataflow", ["ws", "os", "is", "rs", "tree", "cast"])
 @pytest.mark.parametrize("first_visit", ["write", "read"])
 @pytest.mark.parametrize("halo_reuse", [True, False])
 @settings(deadline=None, max_examples=60)

@@ -47,6 +47,7 @@ def insides(draw: st.DrawFn, problem: Problem, arch: Accelerator) -> tuple[tuple
         return tuple(Loop(d, int(f), kind) for d, f in zip(DIMS, table[number], strict=True) if f > 1)
 
     spatial = loops("diagonal", cores.diagonal) + loops("row", cores.row) + loops("col", cores.col)
+    spatial += loops("band", cores.band)
     stream = []
     for dim in STREAMS[arch.array.dataflow]:
         folds = -(-problem.bound[dim] // int(cores.extent[number, DIMS.index(dim)]))

@@ -35,10 +35,12 @@ LIMIT = Constraint((Rule("DRAM", (("P", Factor(high=2)),), order=("M", "P")), Ru
 
 
 def lines(cores: Cores | SearchCores) -> list[list[int]]:
-    return sorted(np.concatenate([cores.row, cores.col, cores.diagonal, cores.pe], axis=1).tolist())
+    return sorted(np.concatenate([cores.row, cores.col, cores.diagonal, cores.pe, cores.band], axis=1).tolist())
 
 
-@pytest.mark.parametrize("name", ["edge_os_32x32", "edge_tpu", "eyeriss", "gemmini_16x16", "nvdla_small", "tpu_v1"])
+@pytest.mark.parametrize(
+    "name", ["edge_os_32x32", "edge_tpu", "eyeriss", "gemmini_16x16", "nvdla_small", "tpu_like", "tpu_v1"]
+)
 @pytest.mark.parametrize("limit", [Constraint(), Constraint((Rule("col", (("M", Factor(3, 3)),)),))])
 def test_both_enumerations_have_the_same_cores(name: str, limit: Constraint) -> None:
     arch = load_arch(name)[0]

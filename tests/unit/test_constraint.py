@@ -173,7 +173,7 @@ def test_reasons_name_the_part(constraint: Constraint, reasons: list[str]) -> No
 
 def test_parts_that_no_mapping_of_a_layer_meets() -> None:
     places = place_names(["GLB"])
-    assert places == ("row", "col", "diagonal", "stream", "pe", "DRAM", "GLB")
+    assert places == ("row", "col", "diagonal", "band", "stream", "pe", "DRAM", "GLB")
     large = Constraint((Rule("row", (("C", Factor(16, 16)),)),))
     assert large.misfits(CONV, ["GLB"]) == ["row: C 16, but the layer has C 3"]
     tight = {place: Rule(place, (("Q", Factor(1, 2 if place in ("row", "stream") else 1)),)) for place in places}

@@ -198,7 +198,7 @@ def test_errors_have_a_place(old: str, new: str, message: str) -> None:
         ("", r"c.yaml:1:1: expected a mapping \(levels, stream, .*, resident, bypass\) or `layers`, found"),
         ("pe: {C: >= 2}", "c.yaml:1:"),
         ("spatial: [C 3 row, M 3 rows]", r"c.yaml:1:20: spatial\[1\]: 'M 3 rows', expected .*; did you mean 'row'\?"),
-        ("spatial: [C 3]", r"c.yaml:1:11: spatial\[0\]: 'C 3', expected a loop such as 'C 16 row', 'M 32 col' or"),
+        ("spatial: [C 3]", r"c.yaml:1:11: spatial\[0\]: 'C 3', expected a loop such as 'C 16 row', 'M 32 col', 'G"),
         ("spatial: [C 3 row, G 2 diagonal]", "c.yaml:1:1: spatial: loops over at least 6 rows, but small_ws has 4"),
         ("spatial: row", "c.yaml:1:1: spatial: 'row', expected .* or factors by dim such as {row: {C: 16}, col: {M"),
         ("spatial: {row: [C 3]}", r"c.yaml:1:11: spatial.row: .*, expected keys of N, G, M, C, O, P, Q, T, R, S, only"),

@@ -27,18 +27,22 @@ def set_border(r: Record, k: int, d: int, inside: int) -> None:
 
 @compiled
 def set_core(r: Record, number: int, cores: Array, tables: Array, keys: Array) -> None:
-    """Take up a core: its factors (cores, 5, 10), arrivals known of it (cores, 3, points), keys of its windows."""
+    """Take up a core: its factors (cores, 6, 10), arrivals known of it (cores, 3, points), keys of its windows."""
     r.core = number
     for d in range(NDIM):
         r.row[d], r.col[d], r.diagonal[d] = cores[number, 0, d], cores[number, 1, d], cores[number, 2, d]
-        r.pe[d], r.extent[d] = cores[number, 3, d], cores[number, 4, d]
+        r.pe[d], r.extent[d], r.band[d] = cores[number, 3, d], cores[number, 4, d], cores[number, 5, d]
         r.folds[d] = r.left[0, d] = -(-r.bounds[d] // r.extent[d])
         r.ext[0, d] = r.rest[0, d] = r.bounds[d]
         r.spans[0, d], r.start[0, d] = 1, 0
     for p in range(r.points):
         r.fixed[p], r.least[p], r.words[p] = tables[number, 0, p], tables[number, 1, p], tables[number, 2, p]
+    r.uneven = NDIM
     for w in range(r.sliding):
         r.window_key[w] = keys[number, w]
+        out = r.windows[w, 0]
+        if r.band[out] > 1 and r.bounds[out] % r.extent[out]:
+            r.uneven = out
     for i in range(r.actives):
         _set_edge(r, r.active[i])
 

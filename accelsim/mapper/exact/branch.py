@@ -119,7 +119,7 @@ def _finish(r: Record, trips_ok: Array) -> None:
     for i in range(r.actives):
         set_border(r, k + 1, r.active[i], 1)
     for i in range(NDIM):
-        d = r.stream_order[i]
+        d = r.stream_order[r.uneven, i]
         if d >= 0 and r.left[k, d] > 1:
             r.order[k, n] = d
             n += 1

@@ -13,7 +13,8 @@ from accelsim.mapper.exact.model import OPERAND_NUMBER, TILES, Model, StoragePoi
 from accelsim.mapper.exact.record import MARKS, NDIM, POINTS, SLOTS, Array, Record, new_record
 from accelsim.mapper.exact.space import Cores
 from accelsim.mapping import Loop, Mapping, TileLevel
-from accelsim.mapping.constraint import ANYTHING, Constraint
+from accelsim.mapping.bands import TAPS
+from accelsim.mapping.constraint import ANYTHING, Constraint, Rule
 from accelsim.mapping.types import Kind
 from accelsim.problem import DIMS
 from accelsim.timing.sums import numbers_of
@@ -101,8 +102,8 @@ def _window_keys(model: Model, cores: Cores) -> Array:
     found = np.zeros((cores.size, len(model.windows)), np.int64)
     for w, window in enumerate(model.windows):
         dims = [window.first, window.second]
-        table = np.concatenate([cores.row[:, dims], cores.col[:, dims], cores.pe[:, dims]], axis=1)
-        found[:, w] = classes(table)
+        parts = (cores.row, cores.col, cores.pe, cores.band)
+        found[:, w] = classes(np.concatenate([part[:, dims] for part in parts], axis=1))
     return found
 
 
@@ -166,12 +167,14 @@ def _forced(model: Model) -> int:
 
 
 def _stream_order(model: Model, limit: Constraint) -> Array:
-    """Dims of a stream, outer to inner; their order changes nothing but where a PE slides over inputs (`rs`)."""
-    dims = model.slots[-1].dims
-    places = [
-        DIMS.index(d) for d in (dims if model.arch.array.dataflow == "rs" else limit.rule("stream").arranged(dims))
-    ]
-    return _ints(places + [-1] * (NDIM - len(places)))
+    """Dims of a stream, outer to inner, by the dim whose band is uneven: that comes early. Their order changes nothing
+    else, but where a PE slides over inputs (`rs`)."""
+    dims, found = model.slots[-1].dims, np.full((NDIM + 1, NDIM), -1, np.int64)
+    rule = limit.rule("stream") if model.arch.array.dataflow != "rs" else Rule("stream")
+    for d, early in enumerate((*DIMS, "")):
+        line = rule.arranged(dims, early)
+        found[d, : len(line)] = [DIMS.index(dim) for dim in line]
+    return found
 
 
 @dataclass(frozen=True)
@@ -281,10 +284,19 @@ def task_of(
     for name, value in scalars.items():
         record[name] = value
     record["ext"][:], record["left"][:], record["spans"][:], record["rest"][:], record["trips"][:] = 1, 1, 1, 1, 1
-    factors = np.stack((cores.row, cores.col, cores.diagonal, cores.pe, cores.extent), axis=1)
+    factors = _factors(cores)
     tables, keys = np.zeros((cores.size, 3, len(points)), np.int64), _window_keys(model, cores)
     fill_tables(record, factors, tables, keys, _ints([p.retained for p in points]))
     return Task(model, record, factors, tables, keys, _trips_ok(model, limit), limit)
+
+
+def _factors(cores: Cores) -> Array:
+    """Factors along rows, columns (those of a band among them), the diagonal, in a PE, over all, and in a band: (cores,
+    6, 10)."""
+    outs = _ints([d in TAPS for d in DIMS]) == 1
+    row = cores.row * np.where(outs, 1, cores.band)
+    col = cores.col * np.where(outs, cores.band, 1)
+    return np.stack([row, col, cores.diagonal, cores.pe, cores.extent, cores.band], axis=1)
 
 
 def mapping_of(task: Task, core: int, ext: Array, order: Array, length: Array) -> Mapping:
@@ -305,9 +317,10 @@ def mapping_of(task: Task, core: int, ext: Array, order: Array, length: Array) -
     factors = task.cores[core]
 
     def spread(row: int, kind: Kind) -> list[Loop]:
-        return [Loop(DIMS[d], int(factors[row, d]), kind) for d in range(NDIM) if factors[row, d] > 1]
+        alone = [d for d in range(NDIM) if kind not in ("row", "col") or factors[5, d] == 1]
+        return [Loop(DIMS[d], int(factors[row, d]), kind) for d in alone if factors[row, d] > 1]
 
-    spatial = (*spread(2, "diagonal"), *spread(0, "row"), *spread(1, "col"))
+    spatial = (*spread(2, "diagonal"), *spread(0, "row"), *spread(1, "col"), *spread(5, "band"))
     return Mapping(
         problem, model.arch.array.dataflow, tuple(levels), by_memory["stream"], _as_asked(spatial, task.limit.spatial),
         _as_asked(tuple(spread(3, "temporal")), task.limit.rule("pe").loops), model.resident, model.arch.bypassed,

@@ -47,16 +47,19 @@ def _next(line: Array, n: int) -> bool:
 
 @compiled
 def _leaving(r: Record, dims: Array, n: int, choice: int, line: Array) -> bool:
-    """An order that leaves operand `choice` in place innermost, if the slot has such loops (3: if it has none)."""
+    """An order that leaves operand `choice` in place innermost, if the slot has such loops (3: if it has none).
+
+    Among these the one over a dim whose band is uneven comes first: inside others it would send PEs idle every time.
+    """
     at, present, any_group = 0, False, False
-    for turn in range(3):
+    for turn in range(4):
         for i in range(n):
             g = r.group[dims[i]]
-            place = 0 if g == 3 else 2 if g == choice else 1
+            place = 0 if g == 3 else 1 if g != choice else 2 if dims[i] == r.uneven else 3
             if place == turn:
                 line[at] = dims[i]
                 at += 1
-            present = present or place == 2
+            present = present or place >= 2
             any_group = any_group or g < 3
     return present if choice < 3 else not any_group
 

@@ -38,7 +38,8 @@ _FIELDS: dict[str, tuple[int, ...]] = {
     # the places
     "allowed": (SLOTS, NDIM), "exact_order": (SLOTS,), "before": (SLOTS, NDIM, NDIM), "last": (SLOTS,),
     "later": (SLOTS + 1, NDIM),  # may a slot inside a border have loops over a dim?
-    "stream_order": (NDIM,), "limited": (), "forced": (),
+    "stream_order": (NDIM + 1, NDIM),  # by the dim whose band is uneven, the last if none is
+    "limited": (), "forced": (),
     # storage points
     "operand": (POINTS,), "boundary": (POINTS,), "inside": (POINTS, 4),  # array, each, shared along rows, columns
     "kinds": (POINTS, NDIM), "outer": (POINTS, 3),
@@ -53,6 +54,8 @@ _FIELDS: dict[str, tuple[int, ...]] = {
     "halo": (), "imperfect": (), "goal": (), "piece": (),
     # the core at hand
     "core": (), "row": (NDIM,), "col": (NDIM,), "diagonal": (NDIM,), "pe": (NDIM,), "extent": (NDIM,),
+    "band": (NDIM,),  # factors in a band; its taps are in `row`, too, its outputs in `col`
+    "uneven": (),  # the dim whose band leaves PEs idle in its last fold, or NDIM
     "fixed": (POINTS,), "least": (POINTS,), "words": (POINTS,), "window_key": (WINDOWS,),
     "core_passes": (6,),  # as `passes`, the least of the core
     # of its folds: how many, words of the last, steps; rows and columns of a pass and of the last one

@@ -5,6 +5,12 @@ In the space, for a problem on a machine of a dataflow:
 * *Spatial loops.* Along each array axis any mix of the dims that the dataflow and the wires allow there (`AXES`), with
   any factors whose product fits the axis; `ws`, `is` and `os` may lay groups on the diagonal. A factor is the least one
   that gives its number of folds: a larger factor with the same folds only makes them uneven.
+* *Bands* (`mapping.bands`), where the array allows them and C is smaller than its rows or M than its columns (else
+  these fill it): one over each of Q with S, P with R, O with T, or some of them, or none, beside any such loops along
+  rows, columns and the diagonal that leave them room. Factors are as above, but the outputs of one band at most may be
+  uneven: PEs that idle in their last pass lose their weights, and the order of loops between two such dims would
+  matter. Where two axes are alike in everything, a choice with both swapped is the same by another name; without a
+  constraint only one of them is in the space, that whose earlier axis (of Q, P, O) has the larger band.
 * *PE loops*, `rs` only: S whole; divisors of C, M and G as far as the spads hold them. R is spread over the rows.
 * *Temporal loops*: one loop per dim and place. Places are DRAM, then every memory that keeps tiles (each with its own
   tile, so operands in different memories have different sizes), then the stream of a pass. Trips are divisors of what
@@ -12,7 +18,8 @@ In the space, for a problem on a machine of a dataflow:
   dim is then whatever is left, counted exactly. Accumulators sweep reduction dims only. The stream takes the dims of
   the dataflow (`STREAMS`); in `rs` it always takes Q whole.
 * *Loop orders*: in DRAM's place, and wherever a PE slides over inputs, all permutations; elsewhere one per operand that
-  the innermost loops leave in place, since no other order moves fewer words.
+  the innermost loops leave in place, since no other order moves fewer words. Of those that leave weights in place,
+  and of the stream's, a dim whose band is uneven has the outermost: its PEs then idle most seldom.
 * *Bypass and depths* are the machine's: which memories keep an operand, and how many tiles of it (2: double buffered).
 
 Out of the space: two loops over one dim in one place, reduction dims in a stream of `ws` or stationary dims in any
@@ -21,8 +28,9 @@ stream, spreading a dim diagonally other than groups, padding a dim beyond its b
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import product
+from itertools import combinations, product
 from math import prod
 
 import numpy as np
@@ -30,11 +38,13 @@ from numpy.typing import NDArray
 
 from accelsim.arch import Accelerator
 from accelsim.errors import MappingError
+from accelsim.mapping.bands import TAPS, Band, window
 from accelsim.mapping.constraint import ANYTHING, Constraint
 from accelsim.mapping.legality import tile_words
 from accelsim.problem import DIMS, Problem
 
 Ints = NDArray[np.int64]
+Tables = tuple[Ints, Ints, Ints, Ints, Ints]
 AXES = {
     "ws": {"row": "CTRS", "col": "M"},
     "is": {"row": "CTRS", "col": "NOPQ"},
@@ -56,12 +66,14 @@ class Slot:
 
 @dataclass(frozen=True)
 class Cores:
-    """Insides of a pass, one row each: factor by dim along rows, columns, the diagonal and in a PE: (cores, 10)."""
+    """Insides of a pass, one row each: factor by dim along rows, columns, the diagonal, in a PE and in a band:
+    (cores, 10)."""
 
     row: Ints
     col: Ints
     diagonal: Ints
     pe: Ints
+    band: Ints
 
     @property
     def size(self) -> int:
@@ -71,7 +83,7 @@ class Cores:
     @property
     def extent(self) -> Ints:
         """Extent of each dim over the whole array: (cores, 10)."""
-        found: Ints = self.row * self.col * self.diagonal * self.pe
+        found: Ints = self.row * self.col * self.diagonal * self.pe * self.band
         return found
 
 
@@ -115,14 +127,21 @@ def _fits(problem: Problem, arch: Accelerator, axis: str, dim: str) -> bool:
     return not any(axis in arch.array.alike(operand.name) and dim in operand.dims for operand in problem.operands)
 
 
-def _axis(problem: Problem, arch: Accelerator, axis: str, room: int, limit: Constraint) -> list[dict[str, int]]:
-    """Factor choices along one axis."""
+def _asked(limit: Constraint, place: str, dim: str) -> set[int]:
+    """Factors that a constraint names outright."""
+    named = limit.factor(place, dim)
+    return {named.low} if named.low == named.high else set(named.among or ())
+
+
+def _axis(
+    problem: Problem, arch: Accelerator, axis: str, room: int, limit: Constraint, banded: frozenset[str] = frozenset()
+) -> list[dict[str, int]]:
+    """Factor choices along one axis, none over dims that lie in a band."""
     dims = [d for d in AXES[arch.array.dataflow][axis] if problem.bound[d] > 1 and _fits(problem, arch, axis, d)]
     found: list[dict[str, int]] = [{}]
-    for dim in dims:
+    for dim in (d for d in dims if d not in banded):
         longer = []
-        named = limit.factor(axis, dim)
-        fixed = {named.low} if named.low == named.high else set(named.among or ())
+        fixed = _asked(limit, axis, dim)
         for choice in found:
             left = room // prod(choice.values())
             options = set(least_factors(problem.bound[dim], left)) | fixed
@@ -147,10 +166,79 @@ def _table(choices: list[dict[str, int]]) -> Ints:
     return found
 
 
+def _form(problem: Problem, out: str) -> object:
+    """Everything that a problem says of an output dim and its taps, without their names."""
+    names = {out: "out", TAPS[out]: "tap"}
+    axes = [(o.name, a) for o in problem.operands for a in o.axes if not set(names).isdisjoint(a.dims)]
+    said = [(name, [(names.get(d, d), coef) for d, coef in a.terms], a.size, a.offset) for name, a in axes]
+    return problem.bound[out], problem.bound[TAPS[out]], said
+
+
+def _windows(problem: Problem) -> Iterator[tuple[str, tuple[int, int]]]:
+    """Output dims that slide a window over the inputs, with its stride and dilation."""
+    for out in reversed(TAPS):
+        steps = window(problem, out)
+        if steps is not None and problem.bound[out] > 1 and problem.bound[TAPS[out]] > 1:
+            yield out, steps
+
+
+def _single(problem: Problem, limit: Constraint, out: str, steps: tuple[int, int]) -> list[Band | None]:
+    """Bands over one output dim, and none."""
+    sizes = []
+    for dim in (out, TAPS[out]):
+        bound = problem.bound[dim]
+        options = {*least_factors(bound, bound), *_asked(limit, "band", dim)}
+        sizes.append(sorted(f for f in options if 1 < f <= bound and limit.factor_ok("band", dim, f)))
+    return [None, *(Band(out, a, TAPS[out], b, *steps) for a, b in product(*sizes))]
+
+
+def _swapped(forms: list[object], choice: tuple[Band | None, ...]) -> bool:
+    """Is another choice the same by another name, and before this one?"""
+    sizes = [(band.outs, band.taps) if band else (1, 1) for band in choice]
+    pairs = combinations(range(len(forms)), 2)
+    return any(forms[i] == forms[j] and sizes[i] < sizes[j] for i, j in pairs)
+
+
+def bands_of(problem: Problem, arch: Accelerator, limit: Constraint = ANYTHING) -> list[tuple[Band, ...]]:
+    """The choices of bands of the space, none first."""
+    array, bound = arch.array, problem.bound
+    if not array.bands or (bound["C"] >= array.rows and bound["M"] >= array.cols):
+        return [()]
+    windows, found = list(_windows(problem)), []
+    forms = [_form(problem, out) for out, _ in windows]
+    for choice in product(*(_single(problem, limit, out, steps) for out, steps in windows)):
+        bands = tuple(band for band in choice if band is not None)
+        rows, cols = prod(band.rows for band in bands), prod(band.outs for band in bands)
+        uneven = sum(bound[band.out] % band.outs > 0 for band in bands)
+        fits = rows <= array.rows and cols <= array.cols and uneven <= 1
+        if fits and not (limit == ANYTHING and _swapped(forms, choice)):
+            found.append(bands)
+    return found
+
+
+def _factors(bands: tuple[Band, ...]) -> dict[str, int]:
+    return {dim: n for band in bands for dim, n in ((band.out, band.outs), (band.tap, band.taps))}
+
+
+def _allowed(limit: Constraint, bands: tuple[Band, ...]) -> bool:
+    """Does a constraint allow these bands, and no others?"""
+    factors = _factors(bands)
+    elsewhere = all(limit.factor_ok("row", band.tap, 1) for band in bands)
+    return elsewhere and all(limit.factor_ok("band", d, factors.get(d, 1)) for d in DIMS)
+
+
 def _systolic(problem: Problem, arch: Accelerator, limit: Constraint) -> Cores:
+    every = [bands for bands in bands_of(problem, arch, limit) if _allowed(limit, bands)]
+    return _joined([part for bands in every for part in _beside(problem, arch, limit, bands)])
+
+
+def _beside(problem: Problem, arch: Accelerator, limit: Constraint, bands: tuple[Band, ...]) -> list[Tables]:
+    """What lies along rows, columns and diagonal beside some bands or none."""
     array, groups = arch.array, problem.bound["G"]
-    rows, cols = (_table(_axis(problem, arch, a, n, limit)) for a, n in (("row", array.rows), ("col", array.cols)))
-    room = np.minimum.outer(array.rows // rows.prod(axis=1), array.cols // cols.prod(axis=1))
+    tall, wide = array.rows // prod(b.rows for b in bands), array.cols // prod(b.outs for b in bands)
+    rows = _table(_axis(problem, arch, "row", tall, limit, frozenset(band.tap for band in bands)))
+    cols, inside = _table(_axis(problem, arch, "col", wide, limit)), _table([_factors(bands)])
+    room = np.minimum.outer(tall // rows.prod(axis=1), wide // cols.prod(axis=1))
     most = int(room.max(initial=1))
     chosen = [g for g in least_factors(groups, most) if limit.factor_ok("diagonal", "G", g)]
     least = {n: set(least_factors(groups, n)) for n in np.unique(room).tolist()}
@@ -160,16 +248,16 @@ def _systolic(problem: Problem, arch: Accelerator, limit: Constraint) -> Cores:
         at_row, at_col = np.nonzero(fits)
         diagonal = np.ones((at_row.size, len(DIMS)), np.int64)
         diagonal[:, DIMS.index("G")] = factor
-        parts.append((rows[at_row], cols[at_col], diagonal, np.ones_like(diagonal)))
-    return _joined(parts)
+        parts.append((rows[at_row], cols[at_col], diagonal, np.ones_like(diagonal), np.repeat(inside, at_row.size, 0)))
+    return parts
 
 
-def _joined(parts: list[tuple[Ints, Ints, Ints, Ints]]) -> Cores:
+def _joined(parts: list[Tables]) -> Cores:
     if not parts:
         none = np.ones((0, len(DIMS)), np.int64)
-        return Cores(none, none, none, none)
-    row, col, diagonal, pe = (np.concatenate([part[k] for part in parts]) for k in range(4))
-    return Cores(row, col, diagonal, pe)
+        return Cores(none, none, none, none, none)
+    row, col, diagonal, pe, band = (np.concatenate([part[k] for part in parts]) for k in range(5))
+    return Cores(row, col, diagonal, pe, band)
 
 
 def _row_stationary(problem: Problem, arch: Accelerator, limit: Constraint, imperfect: bool) -> Cores:
@@ -191,7 +279,8 @@ def _row_stationary(problem: Problem, arch: Accelerator, limit: Constraint, impe
             continue
         pe = np.array([extents[d] for d in DIMS], np.int64)
         good = np.flatnonzero(spread.useful(pe))
-        parts.append((rows[good], cols[good], np.ones((good.size, len(DIMS)), np.int64), np.tile(pe, (good.size, 1))))
+        ones = np.ones((good.size, len(DIMS)), np.int64)
+        parts.append((rows[good], cols[good], ones, np.tile(pe, (good.size, 1)), ones))
     return _joined(parts)
 
 

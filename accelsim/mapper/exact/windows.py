@@ -254,6 +254,8 @@ def _digits(r: Record, point: int, w: int, t1: int, t2: int) -> None:
     r.digits[0], r.digits[1], r.digits[2] = r.row[d1], r.col[d1], r.pe[d1]
     r.digits[3], r.digits[4], r.digits[5] = r.row[d2], r.col[d2], r.pe[d2]
     r.share[0], r.share[1] = r.inside[point, 2], r.inside[point, 3]
+    if r.share[1] and r.band[d1] > 1:
+        r.share[0] = 1  # a row of a band brings the same word to its PEs of several taps
 
 
 @compiled
