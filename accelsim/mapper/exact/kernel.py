@@ -87,6 +87,9 @@ def _at_rest(r: Record, p: int, bound: int) -> tuple[int, int]:
         d = r.active[i] & PLACE
         if r.kinds[p, d] == 2:
             continue
+        if r.kinds[p, d] == 1 and r.spans[bound, d] == 1:
+            first, still = first * r.bounds[d], still * r.bounds[d]
+            continue
         one, two = stand(r, p, d, bound, 0)
         first *= one
         if r.spans[bound, d] == 1:
