@@ -41,16 +41,24 @@ PORTS = 28  # from here on: cycles of every port alone
 @compiled
 def dram_cycles(bits: int, num: int, den: int) -> int:
     """Machine cycles in which the channel moves `bits`: `ceil(bits * num / den)` without overflow."""
+    if bits < 1 << 31 and num < 1 << 31:
+        return (bits * num + den - 1) // den
     return bits // den * num - (-(bits % den) * num // den)
+
+
+@compiled
+def at_least(cycles: int, work: int, width: int) -> int:
+    """The larger of `cycles` and `ceil(work / width)`; a division is made only where the latter is."""
+    return cycles if work <= cycles * width else -(-work // width)
 
 
 @compiled
 def stretch_cycles(n: Array, s: Array) -> int:
     """Cycles that all streams take at least, one behind another."""
-    vector = -(-n[FINAL_WORDS] * n[POST_OPS] // n[LANES])
-    ends = max(s[STREAM_FINAL], vector, -(-s[FINAL_BITS] // n[WRITE_PORT]))
-    stretch: int = ends + max(s[STREAM] - s[STREAM_FINAL], -(-s[PSUM_BITS] // n[WRITE_PORT]), s[SWAP])
-    stretch = max(stretch, s[BUS])
+    ends = at_least(s[STREAM_FINAL], n[FINAL_WORDS] * n[POST_OPS], n[LANES])
+    ends = at_least(ends, s[FINAL_BITS], n[WRITE_PORT])
+    rest = at_least(max(s[STREAM] - s[STREAM_FINAL], s[SWAP]), s[PSUM_BITS], n[WRITE_PORT])
+    stretch: int = max(ends + rest, s[BUS])
     for i in range(PORTS, s.size):
         stretch = max(stretch, s[i])
     return stretch
@@ -59,7 +67,7 @@ def stretch_cycles(n: Array, s: Array) -> int:
 @compiled
 def load_cycles(n: Array, s: Array) -> int:
     """Cycles that all loads of the array take at least."""
-    loads: int = max(s[LOADS], -(-s[KEPT_BITS] // n[KEPT_PORT]))
+    loads: int = at_least(s[LOADS], s[KEPT_BITS], n[KEPT_PORT])
     return loads
 
 
@@ -97,20 +105,19 @@ def time_bound(n: Array, s: Array) -> int:
     stored = latency if s[STORED] > 0 else 0
     if s[STORED] > 0:
         found = max(found, begun + s[HEAD] + stored)
+    loads = load_cycles(n, s)
     for i in range(CHAIN, PORTS, 2):
-        if s[i + 1] == 0:
+        depth = s[i + 1]
+        if depth == 0:
             continue
         use = stretch
         if n[OVERLAP] == 0:
-            use += load_cycles(n, s) + s[DRAINS]
+            use += loads + s[DRAINS]
         elif i == CHAIN + 2:
-            use = max(stretch + s[INTO], load_cycles(n, s) + max(s[SHORTEST], s[BESIDE]))
-        chain = (s[i] + use) // s[i + 1]
-        if i == CHAIN + 4:
-            chain += begun + stored
-        else:
-            chain += last + (s[LEAVE] if n[OVERLAP] else 0)
-        found = max(found, chain)
+            use = max(stretch + s[INTO], loads + max(s[SHORTEST], s[BESIDE]))
+        beyond = begun + stored if i == CHAIN + 4 else last + (s[LEAVE] if n[OVERLAP] else 0)
+        if s[i] + use >= (found + 1 - beyond) * depth:  # the chain is longer
+            found = (s[i] + use) // depth + beyond
     return found
 
 

@@ -25,7 +25,7 @@ from accelsim.mapping import Loop, Mapping, TileLevel, rules_of
 from accelsim.mapping.constraint import Constraint, Factor, Rule
 from accelsim.mapping.legality import problems_with
 from accelsim.problem import Problem, conv_problem, gemm_problem
-from accelsim.timing.bound import cost_below, dram_cycles
+from accelsim.timing.bound import at_least, cost_below, dram_cycles
 from accelsim.timing.sums import latency_bound
 from accelsim.traffic import Factors, count
 from tests.agreement.exact_cases import (
@@ -225,6 +225,12 @@ def test_products_are_compared_exactly(a: int, b: int, c: int, near: int) -> Non
 def test_dram_cycles_round_up_without_overflow(bits: int, num: int, den: int) -> None:
     if bits * num // den < 2**62:
         assert dram_cycles(bits, num, den) == -(-bits * num // den)
+
+
+@given(st.integers(-(2**20), 2**30), st.integers(0, 2**50), st.integers(1, 2**16))
+def test_the_larger_of_cycles_and_a_quotient_is_found(cycles: int, work: int, width: int) -> None:
+    for near in (work, max(0, cycles * width), max(0, cycles * width + 1)):
+        assert at_least(cycles, near, width) == max(cycles, -(-near // width))
 
 
 @pytest.mark.parametrize("objective", GOALS)

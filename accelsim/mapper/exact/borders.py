@@ -9,20 +9,28 @@ take a product or two, without going through them (`windows.plain_pair`, `idle_p
 from __future__ import annotations
 
 from accelsim.jit import compiled
-from accelsim.mapper.exact.record import NDIM, Array, Record
+from accelsim.mapper.exact.record import NDIM, PLACE, Array, Record
 from accelsim.mapper.exact.windows import sharing
 
 
 @compiled
 def set_border(r: Record, k: int, d: int, inside: int) -> None:
     """So many folds of a dim stay inside border k."""
-    size = r.extent[d] * inside
-    spans = -(-r.folds[d] // inside)
+    k, d = k & PLACE, d & PLACE
+    size, folds = r.extent[d] * inside, r.folds[d]
+    outside, trips = r.left[k - 1, d] if k > 0 else folds, 1
+    if inside == outside:
+        spans = r.spans[k - 1, d] if k > 0 else 1
+    elif inside == 1:
+        spans, trips = folds, outside
+    else:
+        spans = -(-folds // inside)
+        trips = spans if outside == folds else -(-outside // inside)
     start = (spans - 1) * size
     r.left[k, d], r.ext[k, d], r.spans[k, d] = inside, size, spans
     r.start[k, d], r.rest[k, d] = start, r.bounds[d] - start
     if k > 0:
-        r.trips[k - 1, d] = -(-r.left[k - 1, d] // inside)
+        r.trips[k - 1, d] = trips
 
 
 @compiled
@@ -95,6 +103,7 @@ def stand(r: Record, p: int, d: int, bound: int, k: int) -> tuple[int, int]:
 @compiled
 def advance(r: Record, p: int, d: int, bound: int, k: int) -> tuple[int, int]:
     """(T, K) of a dim at the steps of its loop in slot k, for a point at border `bound`."""
+    p, d, bound, k = p & PLACE, d & PLACE, bound & PLACE, k & PLACE
     count, new = r.spans[k + 1, d] - r.spans[k, d], int(r.start[k + 1, d] != r.start[k, d])
     rest, kind = r.rest[k + 1, d], r.kinds[p, d]
     if kind == 3:

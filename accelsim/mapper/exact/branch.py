@@ -216,12 +216,14 @@ def search_core(r: Record, trips_ok: Array, options: Array, numbers: Array, pool
 @compiled
 def evaluate_again(r: Record, times: int) -> int:
     """Evaluate the mapping in `r.ext` and `r.order` completely so many times, for benchmarks; the sum of its bounds."""
-    total = 0
+    total, inside = 0, np.empty((r.slots + 1, NDIM), np.int64)
+    for bound in range(r.slots + 1):
+        for d in range(NDIM):
+            inside[bound, d] = r.ext[bound, d] // r.extent[d]
     for _ in range(times):
         for bound in range(1, r.slots + 1):
             for i in range(r.actives):
-                d = r.active[i]
-                set_border(r, bound, d, r.ext[bound, d] // r.extent[d])
+                set_border(r, bound, r.active[i], inside[bound, r.active[i]])
         for bound in range(1, r.slots):
             exact_points(r, bound)
         _, energy, cycles = evaluate(r)

@@ -7,19 +7,11 @@ are not taken to change together.
 from __future__ import annotations
 
 from accelsim.jit import compiled
-from accelsim.mapper.exact.ends import (
-    INPUTS,
-    OUTPUTS,
-    WEIGHTS,
-    is_even,
-    least_drain,
-    longest_pass,
-    stationary_load,
-    visits_of,
-)
+from accelsim.mapper.exact.ends import last_work, stationary_load
 from accelsim.mapper.exact.record import (
     DEPTH,
     FROM_DRAM,
+    LONGEST,
     PASSES,
     WIDE_BITS,
     WORD_BITS,
@@ -27,7 +19,7 @@ from accelsim.mapper.exact.record import (
     Record,
 )
 from accelsim.mapper.exact.record import INPUTS as INPUT_ROLE
-from accelsim.mapper.exact.rooms import tile_size
+from accelsim.mapper.exact.visits import INPUTS, OUTPUTS, WEIGHTS, is_even, visits_of
 from accelsim.timing.bound import (
     CHAIN,
     DEN,
@@ -69,8 +61,7 @@ def _channel(r: Record, bits: int) -> int:
 def _loads(r: Record, op: int, words: int, border: int) -> None:
     """Loads of an operand one behind another: each brings at most a tile, of a size that is known."""
     p, s, leaf = r.fed_point[op], r.sums, border == r.slots
-    tile = max(1, tile_size(r, op, r.ext[r.boundary[p]])) if r.in_words[p] else 1
-    loads, depth = -(-words // tile), r.outer[p, DEPTH]
+    loads, depth = -(-words // r.fed_tile[op]), r.outer[p, DEPTH]
     cycles, more, together = _channel(r, r.fed_bits[op]), depth > 1 and loads >= depth, False
     if op == WEIGHTS:
         if r.numbers[OVERLAP]:
@@ -83,7 +74,7 @@ def _loads(r: Record, op: int, words: int, border: int) -> None:
     s[at], s[at + 1] = loads * r.numbers[LATENCY] + cycles, depth
     if more:
         first = _channel(r, r.fed_first[op]) + (_channel(r, r.fed_first[INPUTS]) if together else 0)
-        s[at] += (depth - 1) * (first + r.fed_work[op])
+        s[at] += (depth - 1) * (first + last_work(r, op, border))
 
 
 @compiled
@@ -107,8 +98,8 @@ def _shortest_pass(r: Record) -> int:
 @compiled
 def _results(r: Record, p: int, words: int) -> None:
     """Tiles of results one behind another in the room of one: each drains and is stored before the next."""
-    tiles, s, depth = -(-words // max(1, tile_size(r, OUTPUTS, r.ext[r.boundary[p]]))), r.sums, r.outer[p, DEPTH]
-    drain = least_drain(r, True) if r.numbers[OVERLAP] else 0
+    tiles, s, depth = -(-words // r.fed_tile[OUTPUTS]), r.sums, r.outer[p, DEPTH]
+    drain = r.drain[1] if r.numbers[OVERLAP] else 0
     s[CHAIN + 4], s[CHAIN + 5] = tiles * drain + r.fed_stored, depth
     if depth > 1 and tiles >= depth:
         s[CHAIN + 4] += (depth - 1) * (r.fed_begin + _channel(r, s[LAST]))
@@ -118,24 +109,24 @@ def _results(r: Record, p: int, words: int) -> None:
 def swaps(r: Record, arrived: Array) -> int:
     """Cycles of the passes of a mapping that finish nothing, as far as they swap psums between memories on the chip."""
     left, last, found = r.sums[STREAM] - r.sums[STREAM_FINAL], r.slots - 1, 0
-    steps = longest_pass(r)
+    steps = r.passes[LONGEST]
     for p in range(r.points):
         if r.operand[p] != OUTPUTS or r.inside[p, 0] == 1 or r.outer[p, FROM_DRAM] == 1:
             continue
         psums, k, m = (arrived[p] - r.numbers[FINAL_WORDS]) * r.machine[WIDE_BITS], r.boundary[p], r.parent[p]
         if psums == 0:
             continue
-        tiles, inside = 1, 1
+        tiles, several = 1, False
         for i in range(r.actives):
             d = r.active[i]
             if r.group[d] == OUTPUTS:
-                inside *= -(-min(r.ext[k, d], r.bounds[d]) // (r.extent[d] * r.left[last, d]))
+                several = several or min(r.ext[k, d], r.bounds[d]) > r.extent[d] * r.left[last, d]
             else:
                 tiles *= r.spans[k, d]
         times = visits_of(r, OUTPUTS, k)[0] - tiles
         away = -(-psums // r.ports[m, 1])
         found = max(found, away + max(0, left - times * steps))
-        if inside > 1 and is_even(r):
+        if several and is_even(r):
             back = psums + _inputs_with(r, arrived, m, (r.passes[PASSES] - times) * steps)
             found = max(found, away + -(-back // r.ports[m, 0]) + max(0, left - 2 * times * steps))
     return found

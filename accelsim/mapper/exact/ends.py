@@ -15,6 +15,8 @@ from accelsim.mapper.exact.record import (
     FLOW,
     FROM_DRAM,
     KIND,
+    LONGEST,
+    PLACE,
     ROWS,
     WEIGHT_BUS,
     WHOLE_TILES,
@@ -24,6 +26,7 @@ from accelsim.mapper.exact.record import (
     Record,
 )
 from accelsim.mapper.exact.rooms import tile_size
+from accelsim.mapper.exact.visits import INPUTS, OUTPUTS, WEIGHTS, is_even, set_visits, visits_of
 from accelsim.timing.bound import (
     DEN,
     FINAL_WORDS,
@@ -38,31 +41,33 @@ from accelsim.timing.bound import (
     STREAM,
     TAIL,
     WRITE_PORT,
+    at_least,
     dram_cycles,
 )
 
 SYSTOLIC, SPATIAL, MESH = 0, 1, 2
 WS, IS, OS, RS = 0, 1, 2, 3
-INPUTS, WEIGHTS, OUTPUTS = 0, 1, 2  # operands
 
 
 @compiled
 def set_ends(r: Record, arrived: Array, border: int) -> None:
     """The three sums of a mapping (the last border), or no more than those of all mappings inside a border."""
     s, leaf = r.sums, border == r.slots
-    _feed(r, arrived)
+    _feed(r, arrived, border)
     results, psums = r.fed_point[OUTPUTS], r.fed_bits[OUTPUTS]
     num, den, after = r.numbers[NUM], r.numbers[DEN], 0
     s[STORED] = psums + r.numbers[FINAL_WORDS] * r.outer[results, WORD_BITS]
     if leaf:
-        _visit(r)
-    _last_works(r, border)
+        set_visits(r)
+    r.fed_shift = stationary_load(r, r.slots - 1 if leaf else r.slots)
+    r.fed_work[:] = -1
+    r.part_known = -1
     s[TAIL] = _last_load(r, border)
     if leaf:
         s[TAIL] = max(s[TAIL], _last_room(r))
         after = s[STORED] + psums + _loads_after(r, INPUTS) + _loads_after(r, WEIGHTS)
     r.fed_begin, r.fed_stored = _first_work(r, border), dram_cycles(s[STORED], num, den)
-    made = least_drain(r, True) + r.fed_stored
+    made = r.drain[1] + r.fed_stored
     if after > s[STORED]:
         made = max(made, dram_cycles(after, num, den))
     s[HEAD] = r.fed_begin + made
@@ -78,34 +83,30 @@ def _first_work(r: Record, border: int) -> int:
     for i in range(r.actives):
         d = r.active[i]
         if finished and r.group[d] == OUTPUTS:
-            r.part[d], r.part_folds[d] = r.bounds[d], r.folds[d]
+            _put(r, d, r.bounds[d], r.folds[d])
         else:
-            r.part[d], r.part_folds[d] = min(r.ext[k, d], r.bounds[d]), min(r.left[k, d], r.folds[d])
-    return work_on(r, finished, leaf)
+            _put(r, d, min(r.ext[k, d], r.bounds[d]), min(r.left[k, d], r.folds[d]))
+    return _work_again(r, finished, leaf)
 
 
 @compiled
-def _last_works(r: Record, border: int) -> None:
-    """Cycles of the passes over the last tile of every operand, into `r.fed_work`: 0 if it is not known."""
-    rows, done, leaf = r.machine[FLOW] == RS, -1, border == r.slots
-    work = 0
-    for op in range(3):
-        k = r.boundary[r.fed_point[op]]
-        if k > border:
-            r.fed_work[op] = 0
-            continue
-        if rows or k != done:
-            _last_tile(r, op, leaf)
-            work, done = work_on(r, True, leaf), k
-        r.fed_work[op] = work
+def last_work(r: Record, op: int, border: int) -> int:
+    """Cycles of the passes over the last tile of an operand, found when they are asked for: 0 if it is not known."""
+    if r.fed_work[op] < 0:
+        r.fed_work[op] = 0
+        if r.boundary[r.fed_point[op]] <= border:
+            _last_tile(r, op, border == r.slots)
+            r.fed_work[op] = _work_again(r, True, border == r.slots)
+    found: int = r.fed_work[op]
+    return found
 
 
 @compiled
 def _last_tile(r: Record, op: int, leaf: bool) -> None:
     """Words of each dim in an operand's last tile; with `rs` in its last visit, if the orders of loops are known."""
-    k = r.boundary[r.fed_point[op]]
+    k = r.boundary[r.fed_point[op]] & PLACE
     for i in range(r.actives):
-        _put_last(r, r.active[i], k)
+        _put_last(r, r.active[i] & PLACE, k)
     if r.machine[FLOW] != RS or not leaf:
         return
     for slot in range(k - 1, -1, -1):
@@ -119,7 +120,24 @@ def _last_tile(r: Record, op: int, leaf: bool) -> None:
 @compiled
 def _put_last(r: Record, d: int, k: int) -> None:
     """Words and folds of a dim in its last span at border k."""
-    r.part[d], r.part_folds[d] = r.rest[k, d], r.folds[d] - (r.spans[k, d] - 1) * r.left[k, d]
+    _put(r, d, r.rest[k, d], r.folds[d] - (r.spans[k, d] - 1) * r.left[k, d])
+
+
+@compiled
+def _put(r: Record, d: int, words: int, folds: int) -> None:
+    """Words and folds of a dim in the tile at hand."""
+    if r.part[d] != words or r.part_folds[d] != folds:
+        r.part[d], r.part_folds[d], r.part_known = words, folds, -1
+
+
+@compiled
+def _work_again(r: Record, finished: bool, leaf: bool) -> int:
+    """`work_on` the tile at hand, which may be the one before."""
+    asked = 1 if finished else 0
+    if r.part_known != asked:
+        r.part_known, r.part_work = asked, work_on(r, finished, leaf)
+    found: int = r.part_work
+    return found
 
 
 @compiled
@@ -138,7 +156,7 @@ def _last_load(r: Record, border: int) -> int:
         if ordered and r.fed_late[op] >= 0:
             after = min(after, _stores_after(r, op, psums == 0))
         tail = dram_cycles(loaded + r.sums[STORED] - after, r.numbers[NUM], r.numbers[DEN]) + r.numbers[LATENCY]
-        tail += r.fed_work[op]
+        tail += last_work(r, op, border)
         if op == WEIGHTS:
             k = r.boundary[r.fed_point[op]]
             tail += stationary_load(r, k if k <= border else r.slots)
@@ -164,7 +182,7 @@ def _last_room(r: Record) -> int:
     psums = r.fed_bits[OUTPUTS]
     moved = r.fed_bits[INPUTS] + r.fed_bits[WEIGHTS] + psums
     moved += max(0, r.sums[STORED] - r.outer[p, DEPTH] * _store_bits(r, psums == 0))
-    k, more, work = r.boundary[p], False, r.fed_work[OUTPUTS]
+    k, more = r.boundary[p], False
     for i in range(r.actives):
         d = r.active[i]
         more = more or (psums == 0 and r.group[d] == OUTPUTS and r.spans[k, d] > 1)
@@ -173,8 +191,10 @@ def _last_room(r: Record) -> int:
         for i in range(r.actives):
             d = r.active[i]
             if r.group[d] == OUTPUTS:
-                r.part[d], r.part_folds[d] = r.bounds[d], r.folds[d]
-        work = work_on(r, True, True)
+                _put(r, d, r.bounds[d], r.folds[d])
+        work = _work_again(r, True, True)
+    else:
+        work = last_work(r, OUTPUTS, r.slots)
     found: int = dram_cycles(moved, r.numbers[NUM], r.numbers[DEN]) + work
     return found
 
@@ -183,15 +203,16 @@ def _last_room(r: Record) -> int:
 def _loads_after(r: Record, op: int) -> int:
     """Bits of inputs or weights that are loaded after the last stream of the first tile of results."""
     p, visits = r.fed_point[op], r.fed_visits
-    before = r.outer[p, DEPTH] + max(1, visits[op] // visits[OUTPUTS]) - 1
-    tile = max(1, tile_size(r, op, r.ext[r.boundary[p]])) if r.in_words[p] else 1
-    found: int = max(0, r.fed_bits[op] - before * tile * r.outer[p, WORD_BITS])
+    before = r.outer[p, DEPTH]
+    if visits[op] > visits[OUTPUTS]:
+        before += visits[op] // visits[OUTPUTS] - 1
+    found: int = max(0, r.fed_bits[op] - before * r.fed_tile[op] * r.outer[p, WORD_BITS])
     return found
 
 
 @compiled
-def _feed(r: Record, arrived: Array) -> None:
-    """Of every operand the point that DRAM fills, and the bits that are loaded."""
+def _feed(r: Record, arrived: Array, border: int) -> None:
+    """Of every operand the point that DRAM fills, the bits that are loaded, and its tiles if they are known."""
     for p in range(r.points):
         if r.outer[p, FROM_DRAM] == 1:
             op = r.operand[p]
@@ -200,6 +221,9 @@ def _feed(r: Record, arrived: Array) -> None:
                 r.fed_bits[op] = (arrived[p] - r.numbers[FINAL_WORDS]) * r.machine[WIDE_BITS]
             else:
                 r.fed_bits[op] = arrived[p] * r.outer[p, WORD_BITS]
+            r.fed_tile[op] = 1
+            if r.boundary[p] <= border and (op == OUTPUTS or r.in_words[p]):
+                r.fed_tile[op] = max(1, tile_size(r, op, r.ext[r.boundary[p]]))
 
 
 @compiled
@@ -228,21 +252,12 @@ def stationary_load(r: Record, k: int) -> int:
 
 
 @compiled
-def longest_pass(r: Record) -> int:
-    """Stream steps that a pass of a mapping takes at most."""
-    steps = 1
-    for i in range(r.actives):
-        steps *= r.left[r.slots - 1, r.active[i]] * r.pe[r.active[i]]
-    return steps
-
-
-@compiled
 def beside(r: Record) -> int:
     """Stream cycles of the passes of a mapping that no load of a systolic array that loads ahead follows."""
     if r.machine[KIND] != SYSTOLIC or r.machine[FLOW] != WS or r.numbers[OVERLAP] == 0:
         return 0
     visits, _ = visits_of(r, WEIGHTS, r.slots - 1)
-    found: int = max(0, r.sums[STREAM] - (visits - 1) * longest_pass(r))
+    found: int = max(0, r.sums[STREAM] - (visits - 1) * r.passes[LONGEST])
     return found
 
 
@@ -265,101 +280,47 @@ def work_on(r: Record, finished: bool, leaf: bool) -> int:
     """Cycles of the passes over a tile of `r.part` words (`r.part_folds`) of each dim, from their first stream to the
     end of their last; what it has of the results is `finished` in it, or it is not known to be."""
     every = final = loads = passes = sums = results = 1
+    stream = (r.slots - 1) & PLACE
     for i in range(r.actives):
-        d = r.active[i]
-        words, reduces, inside, pe = r.part[d], r.group[d] == OUTPUTS, r.part_folds[d], r.pe[d]
+        d = r.active[i] & PLACE
+        words, inside, pe = r.part[d], r.part_folds[d], r.pe[d]
         steps = inside if pe == 1 else (inside - 1) * pe + min(pe, words - (inside - 1) * r.extent[d])
         every *= steps
         if r.group[d] != WEIGHTS:
             loads *= inside
-        tile = r.left[r.slots - 1, d] if leaf else 1
-        if leaf and r.numbers[OVERLAP] == 0:
-            passes *= -(-inside // tile)
-        if reduces:
+        tile = r.left[stream, d] if leaf else 1
+        if leaf and inside > tile:
+            passes *= inside if tile == 1 else -(-inside // tile)
+        if r.group[d] == OUTPUTS:
             sums *= inside
-            final *= min(pe, r.edge[d]) if pe > 1 else r.folds[d] - (r.spans[r.slots - 1, d] - 1) * tile
+            final *= min(pe, r.edge[d]) if pe > 1 else r.folds[d] - (r.spans[stream, d] - 1) * tile
         else:
             results *= words
             final *= steps
-    stream = every
+    streams = every
     if finished:
         if not leaf and r.machine[FLOW] != WS and r.machine[FLOW] != IS:
             final = every
         elif not leaf:
             final = every // sums
-        stream = _stretched(r, every, final, results, sums)
-    load = (loads - 1) * stationary_load(r, r.slots - 1 if leaf else r.slots)
+        streams = _stretched(r, every, final, results, sums)
+    load = (loads - 1) * r.fed_shift
+    found: int = streams + load + (passes - 1) * r.drain[0]
     if r.numbers[OVERLAP]:
-        return max(stream, load + (max(0, every - (loads - 1) * longest_pass(r)) if leaf else 0))
-    return stream + load + (passes - 1) * least_drain(r, False)
+        found = max(streams, load + (max(0, every - (loads - 1) * r.passes[LONGEST]) if leaf else 0))
+    return found
 
 
 @compiled
 def _stretched(r: Record, every: int, final: int, results: int, sums: int) -> int:
     """Stream cycles of passes that finish so many results, each summed over so many passes."""
-    ends = max(final, -(-results * r.numbers[POST_OPS] // r.numbers[LANES]))
-    ends = max(ends, -(-results * r.machine[FINAL_WIDTH] // r.numbers[WRITE_PORT]))
+    ends = at_least(final, results * r.numbers[POST_OPS], r.numbers[LANES])
+    ends = at_least(ends, results * r.machine[FINAL_WIDTH], r.numbers[WRITE_PORT])
     psums = 0
     if r.machine[FLOW] == WS or r.machine[FLOW] == IS:
         psums = results * (sums - 1) * r.machine[WIDE_BITS]
-    found: int = ends + max(every - final, -(-psums // r.numbers[WRITE_PORT]))
+    found: int = ends + at_least(every - final, psums, r.numbers[WRITE_PORT])
     return found
-
-
-@compiled
-def is_even(r: Record) -> bool:
-    """Do all loops split their dims without remainders of folds?"""
-    if r.imperfect == 0:
-        return True
-    for i in range(r.actives):
-        d = r.active[i]
-        if r.spans[1, d] * r.left[1, d] != r.folds[d]:
-            return False
-    return True
-
-
-@compiled
-def visits_of(r: Record, op: int, k: int) -> tuple[int, int]:
-    """Visits of an operand's tiles inside border k; the dim of the innermost loop that moves it (-1: none does)."""
-    visits, inner = 1, -1
-    for slot in range(k - 1, -1, -1):
-        for i in range(r.length[slot] - 1, -1, -1):
-            d = r.order[slot, i]
-            if inner < 0 and r.group[d] == op:
-                continue
-            if inner < 0:
-                inner = d
-            visits *= r.trips[slot, d]
-    return visits, inner
-
-
-@compiled
-def _visit(r: Record) -> None:
-    """Visits of every operand's tiles, and how many of the last ones may load nothing (-1: not known)."""
-    for op in range(3):
-        k = r.boundary[r.fed_point[op]]
-        r.fed_visits[op], inner = visits_of(r, op, k)
-        r.fed_late[op] = _void(r, k, inner) if op == INPUTS else 0
-
-
-@compiled
-def _void(r: Record, k: int, inner: int) -> int:
-    """How many of the last visits of inputs may load nothing (-1: not known); `inner` moves them innermost."""
-    late = 0
-    for w in range(r.sliding):
-        one, two, stride, dilation = r.windows[w, 0], r.windows[w, 1], r.windows[w, 2], r.windows[w, 3]
-        size, offset = r.windows[w, 4], r.windows[w, 5]
-        begin = (r.bounds[one] - 1) * stride + offset
-        if begin < 0 or begin >= size or r.spans[k, two] > 1:
-            return -1
-        reach = (r.bounds[two] - 1) * dilation + offset
-        beyond = -(-max(0, size - reach) // stride)
-        if one == inner and beyond < r.bounds[one]:
-            tile = beyond // r.ext[k, one]
-            if tile < 2 or (tile * r.ext[k, one] - 1) * stride + reach < 0:
-                return -1
-            late += r.spans[k, one] - tile
-    return late
 
 
 @compiled
@@ -385,13 +346,14 @@ def _stores_after(r: Record, op: int, finished: bool) -> int:
     p = r.fed_point[OUTPUTS]
     mine, stored = r.fed_visits[op], r.fed_visits[OUTPUTS]
     depth, room = r.outer[r.fed_point[op], DEPTH], r.outer[p, DEPTH]
-    late, most = r.fed_late[op], max(r.fed_visits[INPUTS], r.fed_visits[WEIGHTS])
+    turns, most = depth + r.fed_late[op], max(r.fed_visits[INPUTS], r.fed_visits[WEIGHTS])
     if stored >= mine:
-        each = stored // mine
-        tiles, tie, ahead = (depth + late) * each, True, (depth - 1) * each - (room - 1)
+        each = 1 if stored == mine else stored // mine
+        tiles, tie, ahead = turns * each, True, (depth - 1) * each - (room - 1)
     else:
         each = mine // stored
-        tiles, tie, ahead = -(-(depth + late) // each), (depth + late) % each == 0, depth - 1 - (room - 1) * each
+        tiles = at_least(1, turns, each)
+        tie, ahead = tiles * each == turns, depth - 1 - (room - 1) * each
     soon = 1 if r.numbers[OVERLAP] == 1 and op != OUTPUTS else 0
     if tie and ahead < soon:
         tiles += 1
@@ -404,9 +366,8 @@ def _stores_after(r: Record, op: int, finished: bool) -> int:
 @compiled
 def _store_bits(r: Record, finished: bool) -> int:
     """Bits of the store of a tile at most."""
-    p = r.fed_point[OUTPUTS]
-    bits = r.outer[p, WORD_BITS]
+    bits = r.outer[r.fed_point[OUTPUTS], WORD_BITS]
     if not finished:
         bits = max(bits, r.machine[WIDE_BITS])
-    found: int = max(1, tile_size(r, OUTPUTS, r.ext[r.boundary[p]])) * bits
+    found: int = r.fed_tile[OUTPUTS] * bits
     return found

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from accelsim.jit import compiled
 from accelsim.mapper.exact.borders import advance, stand
-from accelsim.mapper.exact.record import FROM_DRAM, NDIM, Array, Record
+from accelsim.mapper.exact.record import FROM_DRAM, NDIM, PLACE, Array, Record
 from accelsim.mapper.exact.windows import place_of, unit_pair, window_pair
 
 
@@ -32,22 +32,29 @@ def first_tile(r: Record, p: int, child: Array) -> int:
 
 @compiled
 def arrivals(r: Record, p: int, bound: int) -> int:
-    """Words (or whole tiles) that enter a point whose tile lies inside the first `bound` slots."""
+    """Words (or whole tiles) that enter a point whose tile lies inside the first `bound` slots.
+
+    Units that stand still at every step, or after their last loop, are one factor of the words, `still`, and one of
+    those that are kept, `stays`.
+    """
+    p, bound = p & PLACE, bound & PLACE
     still, units = _at_rest(r, p, bound)
-    left, words = 0, int(r.first[p])
+    left, words, stays = 0, int(r.first[p]), still
     for slot in range(bound):
         left += r.length[slot]
-    r.entered[p] = words
+    entered = words
     for slot in range(bound):
         for i in range(r.length[slot]):
-            dim, left = r.order[slot, i], left - 1
-            total, kept = still, still
+            dim, left = r.order[slot, i] & PLACE, left - 1
+            total, kept, done = still, stays, -1
             for j in range(units):
-                unit = r.moving[j]
+                unit = r.moving[j] & PLACE
                 if unit == dim:
                     one, two = advance(r, p, dim, bound, slot)
                     if left > 0:
                         r.totals[unit], r.kept_words[unit] = stand(r, p, dim, bound, slot + 1)
+                        if r.left[slot + 1, dim] == r.left[bound, dim]:
+                            done = j
                 elif unit >= NDIM and (r.windows[unit - NDIM, 0] == dim or r.windows[unit - NDIM, 1] == dim):
                     one, two = _window(r, p, unit - NDIM, bound, dim, slot)
                     r.level[dim] = slot + 1
@@ -59,7 +66,12 @@ def arrivals(r: Record, p: int, bound: int) -> int:
                 kept *= two
             words += total - kept
             if slot < r.slots - 1:
-                r.entered[p] += total - kept
+                entered += total - kept
+            if done >= 0:
+                unit, units = r.moving[done] & PLACE, units - 1
+                still, stays = still * r.totals[unit], stays * r.kept_words[unit]
+                r.moving[done] = r.moving[units]
+    r.entered[p] = entered
     return words
 
 
@@ -72,8 +84,11 @@ def _at_rest(r: Record, p: int, bound: int) -> tuple[int, int]:
     """
     still, first, units = 1, 1, 0
     for i in range(r.actives):
-        d = r.active[i]
+        d = r.active[i] & PLACE
         if r.kinds[p, d] == 2:
+            continue
+        if r.kinds[p, d] == 1 and r.spans[bound, d] == 1:
+            first, still = first * r.bounds[d], still * r.bounds[d]
             continue
         one, two = stand(r, p, d, bound, 0)
         first *= one
@@ -83,7 +98,7 @@ def _at_rest(r: Record, p: int, bound: int) -> tuple[int, int]:
             r.moving[units], r.totals[d], r.kept_words[d] = d, one, two
             units += 1
     for w in range(r.sliding if r.operand[p] == 0 else 0):
-        d1, d2 = r.windows[w, 0], r.windows[w, 1]
+        d1, d2 = r.windows[w, 0] & PLACE, r.windows[w, 1] & PLACE
         r.level[d1] = r.level[d2] = 0
         one, two = _window(r, p, w, bound, -1, 0)
         first *= one
@@ -99,9 +114,10 @@ def _at_rest(r: Record, p: int, bound: int) -> tuple[int, int]:
 @compiled
 def _window(r: Record, p: int, w: int, bound: int, dim: int, slot: int) -> tuple[int, int]:
     """(T, K) of a window axis when the loop over `dim` in a slot advances, or (-1) at all steps of the other loops."""
-    d1, d2 = r.windows[w, 0], r.windows[w, 1]
+    w, bound, slot = w & PLACE, bound & PLACE, slot & PLACE
+    d1, d2 = r.windows[w, 0] & PLACE, r.windows[w, 1] & PLACE
     b1, b2 = r.bounds[d1], r.bounds[d2]
-    k1, k2, which, outer = r.level[d1], r.level[d2], 0, 0
+    k1, k2, which, outer = r.level[d1] & PLACE, r.level[d2] & PLACE, 0, 0
     if dim == d1:
         k1, which, outer = slot + 1, 1, min(r.ext[slot, d1], b1)
     elif dim == d2:

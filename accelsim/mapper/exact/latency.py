@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from accelsim.jit import compiled
 from accelsim.mapper.exact.chains import set_chains, swaps
-from accelsim.mapper.exact.ends import IS, MESH, OS, RS, SYSTOLIC, WS, beside, set_ends
+from accelsim.mapper.exact.ends import IS, MESH, OS, RS, SYSTOLIC, WS, beside, least_drain, set_ends
 from accelsim.mapper.exact.kernel import first_tile
 from accelsim.mapper.exact.record import (
     DEPTH,
@@ -28,12 +28,14 @@ from accelsim.mapper.exact.record import (
     KEPT,
     KEPT_WIDTH,
     KIND,
+    LONGEST,
     NDIM,
     OUTPUT_BUS,
     OUTPUTS,
     PASS_COLS,
     PASS_ROWS,
     PASSES,
+    PLACE,
     PSUM_STEPS,
     ROWS,
     STEPS,
@@ -71,6 +73,7 @@ from accelsim.timing.bound import (
     STREAM_FINAL,
     SWAP,
     array_cycles,
+    at_least,
     dram_cycles,
     ends_cycles,
     stretch_cycles,
@@ -80,35 +83,38 @@ from accelsim.timing.bound import (
 
 @compiled
 def _pass_sums(r: Record, border: int) -> None:
-    """Into `r.passes`: passes; sums over passes of rows, columns, psum words of a step; steps, all and final ones.
+    """Into `r.passes`: passes; sums over passes of rows, columns, psum words of a step; steps, all and final ones; with
+    the stream's border those of the longest pass.
 
     Outside the stream's border the stream is taken as long as can be: passes, rows and columns are then the least.
     """
-    sums, border = r.passes, min(border, r.slots - 1)
-    sums[:] = 1
+    sums, border = r.passes, min(border, r.slots - 1) & PLACE
+    passes = rows = cols = psums = steps = finals = longest = 1
     for i in range(r.actives):
-        d = r.active[i]
+        d = r.active[i] & PLACE
         folds, pe = r.folds[d], r.pe[d]
         streams = border == r.slots - 1 or r.allowed[r.slots - 1, d] == 1
         tile = r.left[border, d] if streams else 1
         count = r.spans[border, d] if streams else folds
-        sums[PASSES] *= count
-        sums[PASS_ROWS] *= (count - 1) * r.high[d] + r.edge_rows[d] if tile == 1 else count
-        sums[PASS_COLS] *= (count - 1) * r.broad[d] + r.edge_cols[d] if tile == 1 else count
+        passes *= count
+        rows *= (count - 1) * r.high[d] + r.edge_rows[d] if tile == 1 else count
+        cols *= (count - 1) * r.broad[d] + r.edge_cols[d] if tile == 1 else count
         reduces = r.group[d] == 2
-        sums[PSUM_STEPS] *= r.bounds[d] if tile == 1 and not reduces else count
+        psums *= r.bounds[d] if tile == 1 and not reduces else count
         final = r.steps[d]
         if reduces:
             final = min(r.edge[d], pe) if pe > 1 else folds - (count - 1) * tile
-        sums[STEPS] *= r.steps[d]
-        sums[FINAL_STEPS] *= final
+        steps, finals, longest = steps * r.steps[d], finals * final, longest * tile * pe
+    sums[PASSES], sums[PASS_ROWS], sums[PASS_COLS], sums[PSUM_STEPS] = passes, rows, cols, psums
+    sums[STEPS], sums[FINAL_STEPS], sums[LONGEST] = steps, finals, longest
 
 
 @compiled
 def set_passes(r: Record) -> None:
-    """Least sums over passes of the core at hand."""
+    """Least sums over passes of the core at hand, and the drains of its passes."""
     _pass_sums(r, 0)
     r.core_passes[:] = r.passes
+    r.drain[0], r.drain[1] = least_drain(r, False), least_drain(r, True)
 
 
 @compiled
@@ -128,9 +134,10 @@ def bound_of(r: Record, arrived: Array, border: int) -> int:
     s[FINAL_BITS] = final * r.machine[FINAL_WIDTH]
     if r.roles[KEPT] >= 0:
         s[KEPT_BITS] = arrived[r.roles[KEPT]] * max(1, r.machine[WHOLE_WORDS]) * r.machine[KEPT_WIDTH]
+    ports = 0
     for m in range(r.memories):
-        s[PORTS + 2 * m] = -(-r.use[2 + 2 * m] // r.ports[m, 0]) if r.use[2 + 2 * m] else 0
-        s[PORTS + 1 + 2 * m] = -(-r.use[3 + 2 * m] // r.ports[m, 1]) if r.use[3 + 2 * m] else 0
+        ports = at_least(at_least(ports, r.use[2 + 2 * m], r.ports[m, 0]), r.use[3 + 2 * m], r.ports[m, 1])
+    s[PORTS] = ports
     if flow == OS:
         _output_stationary(r, visits, final, kind)
     elif flow == RS:
@@ -149,7 +156,7 @@ def bound_of(r: Record, arrived: Array, border: int) -> int:
     set_chains(r, arrived, border)
     if border == r.slots:
         s[SWAP], s[BESIDE] = swaps(r, arrived), beside(r)
-    return time_bound(r.numbers, s[: PORTS + 2 * r.memories])
+    return time_bound(r.numbers, s)
 
 
 @compiled
@@ -214,7 +221,7 @@ def _row_stationary(r: Record, arrived: Array, border: int) -> None:
     r.sums[LOADS] = -(-arrived[r.roles[KEPT]] // r.machine[WEIGHT_BUS])
     r.sums[LOADS] += -(-entered // r.machine[INPUT_BUS]) + -(-r.passes[PSUM_STEPS] // r.machine[OUTPUT_BUS])
     r.sums[DRAINS] = -(-visits // (steps * r.machine[OUTPUT_BUS]))
-    psums = visits * (slides - 1) // slides // r.machine[OUTPUT_BUS]
+    psums = visits * (slides - 1) // (slides * r.machine[OUTPUT_BUS])
     r.sums[BUS] = max(psums, (arrived[inputs] - entered) // r.machine[INPUT_BUS] if leaf else 0)
 
 
@@ -291,7 +298,7 @@ def promise(r: Record, cycles: int) -> int:
                 stock = min(stock, total // tiles * (r.outer[p, DEPTH] - 1))
     num, den = r.numbers[NUM], r.numbers[DEN]
     channel = dram_cycles(r.sums[DRAM], num, den) + r.numbers[LATENCY]
-    sums = r.sums[: PORTS + 2 * r.memories]
+    sums = r.sums
     fill, last = ends_cycles(r.numbers, sums)
     array = fill + array_cycles(r.numbers, sums, stretch_cycles(r.numbers, sums)) + last
     if array <= channel:

@@ -19,12 +19,13 @@ KEEP = 48  # mappings remembered for simulation
 FRONT = 1024  # mappings of a Pareto front at most
 TABLE = 1 << 15  # entries of the table of window sums
 MARKS = 1 << 16  # longest window axis
+PLACE = 31  # `x & PLACE` is x for a dim, border or point: the compiler sees that no place is counted from the end
 
 # places in `machine`, `roles`, `passes`, and columns of `outer`
 KIND, FLOW, ROWS, EARLY_EXIT, WHOLE_TILES, WEIGHT_BUS, INPUT_BUS, OUTPUT_BUS = range(8)
 WIDE_BITS, FINAL_WIDTH, KEPT_WIDTH, WHOLE_WORDS = range(8, 12)
 KEPT, OUTPUTS, INPUTS = range(3)
-PASSES, PASS_ROWS, PASS_COLS, PSUM_STEPS, STEPS, FINAL_STEPS = range(6)
+PASSES, PASS_ROWS, PASS_COLS, PSUM_STEPS, STEPS, FINAL_STEPS, LONGEST = range(7)
 FROM_DRAM, DEPTH, WORD_BITS = range(3)
 
 _FIELDS: dict[str, tuple[int, ...]] = {
@@ -57,7 +58,8 @@ _FIELDS: dict[str, tuple[int, ...]] = {
     "band": (NDIM,),  # factors in a band; its taps are in `row`, too, its outputs in `col`
     "uneven": (),  # the dim whose band leaves PEs idle in its last fold, or NDIM
     "fixed": (POINTS,), "least": (POINTS,), "words": (POINTS,), "window_key": (WINDOWS,),
-    "core_passes": (6,),  # as `passes`, the least of the core
+    "core_passes": (7,),  # as `passes`, the least of the core
+    "drain": (2,),  # cycles in which any pass of it drains at least; with `os`, where results stay, where they leave
     # of its folds: how many, words of the last, steps; rows and columns of a pass and of the last one
     "folds": (NDIM,), "edge": (NDIM,), "steps": (NDIM,),
     "high": (NDIM,), "broad": (NDIM,), "edge_rows": (NDIM,), "edge_cols": (NDIM,),
@@ -71,13 +73,16 @@ _FIELDS: dict[str, tuple[int, ...]] = {
     "repeats": (SLOTS + 1, 3), "pending": (SLOTS + 1, 3),
     "floor": (SLOTS + 1,),  # cycles below those of every mapping inside the border
     "arrived": (POINTS,), "entered": (POINTS,), "low": (POINTS,), "use": (RESOURCES,), "first": (POINTS,),
-    "sums": (28 + 2 * MEMORIES,), "passes": (6,), "cur": (NDIM,), "digits": (6,), "share": (2,),
+    "sums": (29,), "passes": (7,), "cur": (NDIM,), "digits": (6,), "share": (2,),
     "level": (NDIM,), "moving": (NDIM + WINDOWS,),  # border that each dim has come to, units with loops outside
     "totals": (NDIM + WINDOWS,), "kept_words": (NDIM + WINDOWS,),  # of every unit while its loops stand still
     # by operand: its point that DRAM fills, bits loaded in all and at first, visits of its tiles, the last of them that
     # may load nothing, cycles of the last tile; cycles of the first results and of all stores; a tile's words and folds
     "fed_point": (3,), "fed_bits": (3,), "fed_first": (3,), "fed_visits": (3,), "fed_late": (3,), "fed_work": (3,),
     "fed_begin": (), "fed_stored": (), "part": (NDIM,), "part_folds": (NDIM,),
+    "part_known": (), "part_work": (),  # cycles of that tile, its results not finished in it (0) or finished (1); or -1
+    "fed_shift": (),  # cycles of a load of a systolic array between two passes
+    "fed_tile": (3,),  # words (or whole tiles) of a load or store of the operand at most
     "firm": (POINTS,), "swept": (POINTS,), "gain": (3,),  # as `low`, with all lemmas; of a core's PEs; by operand
     # least arrivals of a slot in any order, if the last loop moves the operand, if not; how often it comes in then
     "low_moved": (POINTS,), "low_kept": (POINTS,), "times_moved": (3,), "times_kept": (3,), "present": (3,),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from accelsim.jit import compiled
-from accelsim.mapper.exact.record import Array, Record
+from accelsim.mapper.exact.record import PLACE, Array, Record
 
 
 @compiled
@@ -19,11 +19,11 @@ def tile_size(r: Record, op: int, ext: Array) -> int:
     """Most words of a tile of an operand, away from borders."""
     words = 1
     for i in range(r.tile_count[op]):
-        d = r.tile_dims[op, i]
+        d = r.tile_dims[op, i] & PLACE
         words *= min(ext[d], r.bounds[d])
     if op == 0:
         for w in range(r.sliding):
-            d1, d2 = r.windows[w, 0], r.windows[w, 1]
+            d1, d2 = r.windows[w, 0] & PLACE, r.windows[w, 1] & PLACE
             words *= _span(r, w, min(ext[d1], r.bounds[d1]), min(ext[d2], r.bounds[d2]))
     return words
 
