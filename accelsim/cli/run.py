@@ -146,16 +146,16 @@ def _write_trace(report: RunReport, run: Run, target: str) -> None:
 
 
 def _print_what_if(found: WhatIf, cycles: int) -> None:
-    """What twice of each resource buys, and how many layers each bounds."""
-    bounds = [found.bound(i) for i in range(len(found.layers))]
+    """What twice of each resource buys, how many layers each bounds, and their share of the cycles of all layers."""
+    bounds, whole = [found.bound(i) for i in range(len(found.layers))], max(1, sum(found.before))
     rows = []
     for gain in sorted(found.gains, key=lambda g: g.cycles):
         mine = [i for i, bound in enumerate(bounds) if bound == gain.resource]
-        share = sum(found.before[i] for i in mine) / max(1, cycles)
+        share = sum(found.before[i] for i in mine) / whole
         saved = f"{100 * (gain.cycles / cycles - 1):+.2f} %"
         rows.append([gain.resource, f"{gain.cycles:,}", saved, str(len(mine)), f"{100 * share:.1f} %"])
     mine = [i for i, bound in enumerate(bounds) if bound == "compute"]
-    share = sum(found.before[i] for i in mine) / max(1, cycles)
+    share = sum(found.before[i] for i in mine) / whole
     rows.append(["(none: the array itself)", f"{cycles:,}", "", str(len(mine)), f"{100 * share:.1f} %"])
     columns = [
         ("twice the", False),

@@ -17,8 +17,7 @@ from accelsim.timing.bound import dram_cycles
 
 Array = Any
 QUEUES = 3  # one per operand, in the order of `stream.OPERANDS`
-NUMBER, FREE, SERVED, LATEST, BUSY = range(5)  # of `now`: next segment, last served queue, cycles
-STATE = 5  # of `now`, by unit: last stream start, its end, and the end of all
+NUMBER, LAST, STREAMED, END, FREE, SERVED, LATEST, BUSY = range(8)  # of `now`: next segment, cycles, last served queue
 
 
 @compiled
@@ -50,36 +49,30 @@ def _latest(item: int, after: Array, gates: int, moves: Array, spans: Array, don
 @compiled
 def _run_segment(
     now: Array, work: Array, item: int, after: Array, moves: Array, done: Array, times: Array, spans: Array,
-    waits: Array, causes: Array, settled: Array,
+    waits: Array, causes: Array,
 ) -> None:  # fmt: skip
     """Load, stream and drain of the next segment, whose list of transfers begins with `item`."""
     number = now[NUMBER]
-    load, mine = work[number, 0], STATE + 3 * work[number, 6]
-    loader = now[mine] if work[number, 4] else now[mine + 2]
-    slot = now[mine + 2] if work[number, 5] else now[mine + 1]
-    unbound, others = max(loader + load, slot), settled[work[number, 7] + 1]
-    loader = loader if work[number, 4] else max(loader, others)
-    slot = max(slot, others)
-    waits[number, 2] = max(loader + load, slot) - unbound
+    load = work[number, 0]
+    loader = now[LAST] if work[number, 4] else now[END]
+    slot = now[END] if work[number, 5] else now[STREAMED]
     start, first = _latest(item, after, 1, moves, spans, done, loader)
     loaded = max(start + load, slot)
     begin, second = _latest(item, after, 0, moves, spans, done, loaded)
     waits[number, 0], waits[number, 1] = loaded - max(loader + load, slot), begin - loaded
     causes[number, 0], causes[number, 1] = first, second
-    now[mine] = begin + work[number, 1]
-    now[mine + 1] = now[mine] + work[number, 2]
-    now[mine + 2] = max(now[mine + 2], now[mine + 1] + work[number, 3])
-    times[number, 0], times[number, 1], times[number, 2] = start, begin, now[mine + 2]
-    settled[number + 1] = max(settled[number], now[mine + 2])
+    now[LAST] = begin + work[number, 1]
+    now[STREAMED] = now[LAST] + work[number, 2]
+    now[END] = max(now[END], now[STREAMED] + work[number, 3])
+    times[number, 0], times[number, 1], times[number, 2] = start, begin, now[END]
     now[NUMBER] += 1
 
 
 @compiled
-def _over(segment: int, soon: int, work: Array, times: Array, settled: Array) -> int:
-    """When a segment (-1: none) is over in the sense of a value of `stream.SOON`."""
-    if segment < 0 or soon == 2:
-        everything: int = settled[segment + 1]
-        return everything
+def _over(segment: int, soon: int, work: Array, times: Array) -> int:
+    """When a segment has ended (-1: none), or, `soon`, when its last stream is over."""
+    if segment < 0:
+        return 0
     found: int = times[segment, 1] + work[segment, 1] + work[segment, 2] if soon else times[segment, 2]
     return found
 
@@ -121,7 +114,7 @@ def loop(
     work: Array, moves: Array, num: int, den: int, latency: int, robin: bool, times: Array, spans: Array, waits: Array,
     causes: Array,
 ) -> tuple[int, int]:  # fmt: skip
-    """Fill times (segments, 3), spans (transfers, 2), waits (segments, 3) and causes (segments, 2).
+    """Fill times (segments, 3), spans (transfers, 2), the first two of waits (segments, 3), and causes (segments, 2).
 
     A transfer of b bits holds the channel for ceil(b num / den) cycles. `robin`: round robin, else first come.
 
@@ -134,17 +127,16 @@ def loop(
     missing, done = np.zeros(count + 1, np.int64), np.zeros(size, np.int64)
     for item in range(size):
         missing[moves[item, 4]] += 1
-    now, settled = np.zeros(STATE + 6, np.int64), np.zeros(count + 1, np.int64)
-    since, ready = np.zeros(QUEUES, np.int64), np.zeros(QUEUES, np.int64)
+    now, since, ready = np.zeros(8, np.int64), np.zeros(QUEUES, np.int64), np.zeros(QUEUES, np.int64)
     now[SERVED] = QUEUES - 1
     while True:
         while now[NUMBER] < count and missing[now[NUMBER]] == 0:
-            _run_segment(now, work, needs[now[NUMBER]], next_need, moves, done, times, spans, waits, causes, settled)
+            _run_segment(now, work, needs[now[NUMBER]], next_need, moves, done, times, spans, waits, causes)
         for queue in range(QUEUES):
             item = heads[queue]
             ready[queue] = -1
             if item >= 0 and moves[item, 3] < now[NUMBER]:
-                ready[queue] = max(since[queue], _over(moves[item, 3], moves[item, 8], work, times, settled))
+                ready[queue] = max(since[queue], _over(moves[item, 3], moves[item, 8], work, times))
         queue, start = choice(ready, now[FREE], now[SERVED], robin)
         if queue < 0:
             return now[LATEST], now[BUSY]

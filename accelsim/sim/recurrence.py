@@ -16,6 +16,7 @@ from accelsim.arch import Dram
 from accelsim.errors import InputError
 from accelsim.sim.port import Port, open_port
 from accelsim.sim.stream import (
+    AFTER,
     GATES,
     KIND,
     KINDS,
@@ -24,6 +25,7 @@ from accelsim.sim.stream import (
     READY,
     SETTLED,
     SOON,
+    UNIT,
     UNITS,
     Ints,
     Outcome,
@@ -137,12 +139,16 @@ def run(stream: Stream, dram: Dram, clock_hz: int, engine: Engine | None = None)
     """Times of every segment and transfer of a stream, by the semantic of `sim.semantics`.
 
     Raises:
-        InputError: the engine named does not know the DRAM's arbitration.
+        InputError: the engine named does not know the DRAM's arbitration, or two units run where a channel arbitrates.
     """
     chosen, port = engine or engine_for(stream, dram), open_port(dram, clock_hz)
     if (chosen == "events") != (dram.arbitration != "program_order"):
         expected = engine_for(stream, dram)
         raise InputError(f"engine {chosen!r} does not know arbitration {dram.arbitration!r}; expected {expected!r}")
+    if chosen == "events" and (
+        np.any(stream.work[:, [UNIT, AFTER]] > [0, -1]) or np.any(stream.moves[:, SOON] == SETTLED)
+    ):
+        raise InputError("a channel that arbitrates serves one unit at a time; expected a stream of one unit")
     if chosen != "python":
         times, spans, waits, causes, latest, busy = _compiled(stream, dram, clock_hz)
     else:

@@ -44,8 +44,8 @@ on the same unit (rule 10).
 10. A segment with `after` >= 0 waits until that segment and all before it in the stream, of both units, have ended: its
    load phase if it may not go `ahead`, its stream in any case. A transfer that is `settled` waits in the same way for
    segment `x.ready` and all before it. So two work items, one on each unit, run side by side, their segments mixed in
-   program order. What a segment waits for the other unit beyond its own unit's work is charged as `other_unit`, before
-   all waits for transfers.
+   program order, which is the only order for two units. What a segment waits for the other unit beyond its own unit's
+   work is charged as `other_unit`, before all waits for transfers.
 
 Worked example. Latency 2, two loads of 5 cycles, both ready at -1, needed by segments 0 and 1 of 4 stream cycles:
 load 0 holds the channel 0-5, usable at 7; load 1 5-10, usable at 12. Segment 0 runs 7-11 after a wait of 7 cycles;

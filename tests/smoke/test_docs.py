@@ -112,6 +112,7 @@ def test_every_key_of_a_report_is_documented(
         ("eyeriss", "mlp", " --what-if"),
         ("edge_os_32x32_lpddr4", "mlp", ""),
         ("shidiannao", "resnet20", ""),
+        ("edge_os_32x32", "resnet20", ""),
         ("tpu_v4i", "mlp", " --objective energy"),
         ("queues.yaml", "mlp", " --max-events 100000"),
     ):
