@@ -78,7 +78,8 @@ for the third of the array.
 
 >>> array = [Segment(0, 0, 4, 0) for _ in range(3)]
 >>> vector = [Segment(0, 0, 5, 0, unit=1, after=0), Segment(0, 0, 1, 0, unit=1, after=3)]
->>> found = run(stream_of([*array[:2], vector[0], array[2], vector[1]], ()), dram, clock_hz=1)
+>>> mixed = stream_of([*array[:2], vector[0], array[2], vector[1]], ())
+>>> found = run(mixed, replace(dram, arbitration="program_order"), clock_hz=1)
 >>> found.starts, found.ends, found.stalls
 ((0, 4, 4, 8, 12), (4, 8, 9, 12, 13), (('other_unit', 7),))
 """
