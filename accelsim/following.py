@@ -7,7 +7,7 @@ anew for that (no word is moved more often, since none of them crosses the DRAM 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -44,15 +44,6 @@ class Item:
     def reads(self, other: Item, roots: dict[str, str]) -> bool:
         """Does its layer read what another one makes?"""
         return any(roots.get(source, source) == other.plan.node.name for source in self.plan.node.inputs)
-
-
-def roots_of(plans: Sequence[Plan]) -> dict[str, str]:
-    """For each layer, the one that makes its words: itself, unless it is a view."""
-    found: dict[str, str] = {}
-    for plan in plans:
-        name, source = plan.node.name, plan.node.inputs[:1]
-        found[name] = found.get(source[0], source[0]) if source and not plan.parts else name
-    return found
 
 
 def _row_axes(layer: Layer | None, rank: int) -> tuple[int, ...] | None:
@@ -168,7 +159,7 @@ def _window_needs(mapping: Mapping, segments: Ints) -> Ints:
     return np.array(found, np.int64)
 
 
-def _pooling(one: Item, other: Item, arch: Accelerator) -> Iterator[tuple[Item, Needs]]:
+def _pooling(one: Item, other: Item) -> Iterator[tuple[Item, Needs]]:
     """A pooling layer on results that stay on chip, tiled by channels and by rows."""
     made, mapped = one.part.mapped, other.part.mapped
     if made is None or mapped is None or not (one.plan.stays and one.whole and other.whole):
@@ -191,7 +182,7 @@ def ways_to_follow(one: Item, other: Item, arch: Accelerator) -> Iterator[tuple[
     """Work that can follow the array on its results, as it would be cut, and what it needs; none if it cannot."""
     if isinstance(other.part.item, Problem):
         if one.part.on_array:
-            yield from _pooling(one, other, arch)
+            yield from _pooling(one, other)
         return
     job, finished = other.part.job, _finished(one, other, arch)
     if job is not None and finished is not None:

@@ -23,11 +23,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from accelsim.arch import Accelerator
-from accelsim.following import Item, alongside, roots_of, ways_to_follow
+from accelsim.following import Item, alongside, ways_to_follow
 from accelsim.mapping.chunks import PIPELINE_CHUNKS, chunk_room
 from accelsim.mapping.legality import uses
 from accelsim.mapping.points import vector_memory
 from accelsim.plan import Part, Plan, part_again
+from accelsim.residency import roots_of
 from accelsim.sim import recurrence
 from accelsim.sim.network import Beside, Piece, Room, joined
 from accelsim.sim.stream import (
@@ -42,6 +43,7 @@ from accelsim.sim.stream import (
     Breakdown,
     Ints,
     Stream,
+    occupancy_cycles,
 )
 from accelsim.traffic.bits import link_bits
 
@@ -183,6 +185,15 @@ def _chained(begins: Ints, own: Ints) -> Ints:
     return found
 
 
+def _channel_cycles(stream: Stream, arch: Accelerator) -> Ints:
+    """Cycles of the DRAM channel that each segment takes for what it needs, the last one for all that nobody needs."""
+    found = np.zeros(len(stream.work) + 1, np.int64)
+    for needed, bits in stream.moves[:, [NEEDED, BITS]].tolist():
+        found[needed] += occupancy_cycles(arch.dram, arch.clock_hz, bits)
+    found[-2] += found[-1]
+    return found[:-1]
+
+
 def _pair(one: Item, other: Item, arch: Accelerator) -> _Pair | None:
     """Both work items as they could run side by side; None if there is no room, or nothing left for the vector unit."""
     on_array, vector = (one, other) if one.part.on_array else (other, one)
@@ -197,12 +208,7 @@ def _pair(one: Item, other: Item, arch: Accelerator) -> _Pair | None:
             piece_of(vector.plan, part_again(vector.part, seen, drafts, min(least, rows)), arch, min(least, rows))
             for seen in (vector.plan.arch, machine)
         )
-        moves = full.stream.moves
-        bits = np.bincount(
-            np.minimum(moves[:, NEEDED], len(full.stream.work) - 1), moves[:, BITS], len(full.stream.work)
-        )
-        channel = np.ceil(bits * arch.clock_hz / arch.dram.bandwidth_bits_per_s).astype(np.int64)
-        found = _Pair(array, full, shared, capacity, channel)
+        found = _Pair(array, full, shared, capacity, _channel_cycles(full.stream, arch))
         if found.fits:
             return found
     return None
@@ -240,7 +246,7 @@ def _beside(
 
 def pieces_of(plans: Sequence[Plan], arch: Accelerator, side_by_side: bool = True) -> list[Piece]:
     """The work items of all layers, in order, as the network's stream takes them."""
-    roots = roots_of(plans)
+    roots = roots_of((plan.node, bool(plan.node.inputs) and not plan.parts) for plan in plans)
     seen = [
         Item(plan, part, number == 0, number == len(plan.parts) - 1)
         for plan in plans for number, part in enumerate(plan.parts)

@@ -133,11 +133,11 @@ def _is_view(node: Node) -> bool:
     return node.layer is not None and bool(node.inputs) and not node.layer.lower(node.input_shapes)
 
 
-def roots_of(graph: LayerGraph) -> dict[str, str]:
-    """For each node, the one that makes its words."""
+def roots_of(nodes: Iterable[tuple[Node, bool]]) -> dict[str, str]:
+    """For each node, in order and with whether it is a view, the one that makes its words."""
     found: dict[str, str] = {}
-    for node in graph.sequence:
-        found[node.name] = found[node.inputs[0]] if _is_view(node) else node.name
+    for node, view in nodes:
+        found[node.name] = found.get(node.inputs[0], node.inputs[0]) if view else node.name
     return found
 
 
@@ -171,7 +171,7 @@ def _tensor_spans(graph: LayerGraph, arch: Accelerator, roots: dict[str, str]) -
 
 def residency(graph: LayerGraph, arch: Accelerator, weights: bool = True, activations: bool = True) -> Residency:
     """What stays on chip. Regions together take at most `REGIONS_SHARE` of a memory at any layer."""
-    roots = roots_of(graph)
+    roots = roots_of((node, _is_view(node)) for node in graph.sequence)
     memory = activation_home(arch)
     room = _Room(len(graph.layers), memory)
     kept = weight_residency(graph, arch) if weights else {}

@@ -87,12 +87,13 @@ def _slots(plans: tuple[Plan, ...], times: Iterator[PartTime]) -> tuple[Slot, ..
     return tuple(slots)
 
 
-def _fastest(plans: tuple[Plan, ...], arch: Accelerator) -> tuple[Network, Outcome]:
-    """The network as one stream, with work side by side where this is not slower in the end."""
-    together = pieces_of(plans, arch)
-    choices = [together]
-    if any(piece.beside is not None for piece in together):
-        choices.append(pieces_of(plans, arch, side_by_side=False))
+def _fastest(plans: tuple[Plan, ...], arch: Accelerator, limits: Limits) -> tuple[Network, Outcome]:
+    """The network as one stream, with work side by side where this is faster in the end and within the limits (work
+    side by side is cut finer)."""
+    choices, together = [pieces_of(plans, arch, side_by_side=False)], pieces_of(plans, arch)
+    segments = sum(len(piece.stream.work) for piece in together)
+    if any(piece.beside is not None for piece in together) and limits.allow(segments):
+        choices.append(together)
     networks = [joined(pieces) for pieces in choices]
     runs = [(network, recurrence.run(network.stream, arch.dram, arch.clock_hz)) for network in networks]
     return min(runs, key=lambda run: run[1].makespan)
@@ -113,10 +114,9 @@ def timetable(plans: tuple[Plan, ...], arch: Accelerator, schedule: str, limits:
     apart = arch.dram.timing is not None or arch.dram.arbitration != "program_order"
     if not segments or schedule == "layerwise" or apart or segments > LISTED:
         return _layerwise(plans, arch)
-    (Limits() if limits is None else limits).check(
-        "segments of the network as one stream", segments, "--schedule layerwise runs each layer alone"
-    )
-    network, outcome = _fastest(plans, arch)
+    limits = Limits() if limits is None else limits
+    limits.check("segments of the network as one stream", segments, "--schedule layerwise runs each layer alone")
+    network, outcome = _fastest(plans, arch, limits)
     owners = tuple(
         Owner(name, rows, part.on_array) for (part, name), rows in zip(_named(plans), network.places, strict=True)
     )

@@ -95,12 +95,6 @@ def _walk_memory(mapping: Mapping, operand: Operand, point: Point, rules: Rules)
     return tally
 
 
-def _wire(mapping: Mapping, key: tuple[int, ...], point: Point) -> tuple[int, ...]:
-    """The wire of a PE: where it lies along the axes that no wire joins."""
-    row, col = mapping.wires(key)
-    return (*(() if "row" in point.shared else row), *(() if "col" in point.shared else col))
-
-
 def _walk_array(mapping: Mapping, operand: Operand, point: Point, read_first: bool) -> _Tally:
     tally = _Tally()
     held: dict[tuple[int, ...], Coordinates] = {}
@@ -111,7 +105,7 @@ def _walk_array(mapping: Mapping, operand: Operand, point: Point, read_first: bo
             fresh = mine - held.get(key, frozenset()) if point.retained else mine
             held[key] = mine
             tally.arrivals += 0 if point.whole_words else len(fresh)
-            groups.setdefault(_wire(mapping, key, point), set()).update(fresh)
+            groups.setdefault(mapping.wire(key, point.shared), set()).update(fresh)
         if point.whole_words:
             moved = point.whole_words if any(groups.values()) else 0
             tally.visits += moved

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import resource
 import subprocess
 import sys
 import time
@@ -122,13 +121,12 @@ def second_runs(model: str, caches: Path) -> Row:
     """`accelsim map` on every machine when its mappings are known: the most that any of these processes takes."""
 
     def spent(name: str) -> float:
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        before = sum(os.times()[2:4])  # of children that have ended
         command = [sys.executable, "-m", "accelsim", "map", "--arch", name, "--model", model, "--json", "-"]
         subprocess.run(
             command, env={**os.environ, "XDG_CACHE_HOME": str(caches)}, stdout=subprocess.DEVNULL, check=True
         )  # fmt: skip
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+        return sum(os.times()[2:4]) - before
 
     times = {name: spent(name) for name in list_archs()}
     slowest = max(times, key=lambda name: times[name])

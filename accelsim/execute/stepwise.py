@@ -92,8 +92,7 @@ class _Machine:
 
     def group(self, point: Point, place: tuple[int, ...]) -> tuple[int, ...]:
         """The wire of a PE: where it lies along axes whose wires do not join PEs."""
-        row, col = self.mapping.wires(place)
-        return (*(() if "row" in point.shared else row), *(() if "col" in point.shared else col))
+        return self.mapping.wire(place, point.shared)
 
     def deliver(self, operand: Operand, mine: dict[tuple[int, ...], Ranges | None]) -> None:
         """Send every PE the words of its tile that it does not hold."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from accelsim.arch import Accelerator
 from accelsim.arch.choices import Bypass, formed
-from accelsim.errors import BudgetExceeded
+from accelsim.errors import BudgetExceeded, CheckFailed
 from accelsim.mapper.evaluate import Mapped, evaluate
 from accelsim.mapper.exact.search import Candidate, Request
 from accelsim.mapper.objective import Objective, objective_cost
@@ -110,11 +110,20 @@ class Judge:
         self.simulated += done
 
     def verdict(self) -> Mapped:
-        """The best mapping with all that it costs."""
+        """The best mapping with all that it costs.
+
+        Raises:
+            CheckFailed: it costs something else than the search counts (a bug).
+        """
         assert self.best is not None
         form = self._form(self.best.mapping.bypass)
         mapped = evaluate(
             self.best.mapping, form, self.request.post_ops, self.drafts, simulated=self.best.simulated
         )  # fmt: skip
-        assert (mapped.energy_fj, mapped.counted_fj) == (self.best.energy_fj, self.best.counted_fj)
+        counted = mapped.energy_fj, mapped.counted_fj
+        if counted != (self.best.energy_fj, self.best.counted_fj):
+            raise CheckFailed(
+                f"law broken: energy that is counted == energy that the search counts: {counted} fJ != "
+                f"{(self.best.energy_fj, self.best.counted_fj)} fJ of the mapping {self.best.mapping}"
+            )
         return replace(mapped, arch=form)

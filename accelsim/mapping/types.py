@@ -206,6 +206,11 @@ class Mapping:
         cols = prod(loop.trips for loop in self.spatial if loop.kind in ("col", "diagonal"))
         return rows * prod(band.rows for band in self.bands), cols * prod(band.outs for band in self.bands)
 
+    def wire(self, place: tuple[int, ...], shared: tuple[ArrayAxis, ...]) -> tuple[int, ...]:
+        """Where the PE with these indices of the spatial loops lies along the axes that are not `shared` by a wire."""
+        row, col = self.wires(place)
+        return (*(() if "row" in shared else row), *(() if "col" in shared else col))
+
     def wires(self, place: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[int, ...]]:
         """The row and the column in which the PE with these indices of the spatial loops lies, as numbers of several
         digits: one per loop, one for both loops of a band."""

@@ -28,6 +28,14 @@ class Limits:
         if self.memory_bytes < PASS_BYTES:
             raise InputError(f"memory budget {self.memory_bytes} bytes: expected at least {PASS_BYTES} bytes")
 
+    def allow(self, events: int) -> bool:
+        """May so many events be listed?"""
+        try:
+            self.check("events", events, "")
+        except BudgetExceeded:
+            return False
+        return True
+
     def check(self, what: str, events: int, remedy: str) -> None:
         """So many events are about to be listed; `what` they are, and the `remedy` besides a larger budget.
 

@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from accelsim.arch import Accelerator
+from accelsim.errors import BudgetExceeded
 from accelsim.following import _tiled, _window_needs
 from accelsim.graph import LayerGraph, Network, optimise
 from accelsim.lookup import load_arch
@@ -26,9 +27,10 @@ from accelsim.plan import Options, Plan, plan_network
 from accelsim.problem import Operand, Problem
 from accelsim.residency import activation_home, home, residency
 from accelsim.schedule import timetable
-from accelsim.sim import recurrence
+from accelsim.sim import oracle, recurrence
 from accelsim.sim.build import build_stream
 from accelsim.sim.finish import finish_segments
+from accelsim.sim.limits import Limits
 from accelsim.sim.network import Piece, joined
 from accelsim.sim.stream import BITS, KIND, NEEDED, OPERAND, OPERANDS
 from accelsim.traffic import Factors
@@ -258,6 +260,29 @@ def test_a_chunk_that_comes_too_early_is_found() -> None:
                     check_stores(early, owners[number], arch, [*made[:number], early, *made[number + 1 :]])
             tried += 1
     assert tried >= 2
+
+
+@pytest.mark.parametrize("name", ["eyeriss", "gemmini_16x16"])
+def test_simpy_agrees_on_layers_side_by_side(name: str) -> None:
+    """Real mappings, side by side on chip and through DRAM: every time, wait and transfer."""
+    arch, plans = planned(name, "network")
+    whole = joined(pieces_of(plans, arch))
+    assert any(piece.beside is not None for piece in whole.pieces)
+    assert oracle.run(whole.stream, arch.dram, arch.clock_hz) == recurrence.run(whole.stream, arch.dram, arch.clock_hz)
+
+
+def test_an_event_budget_that_only_turns_fit_keeps_turns() -> None:
+    """Work side by side is cut finer; it is not tried beyond the budget, and the run goes on."""
+    arch, plans = planned("gemmini_16x16", "network")
+    turns, beside = (
+        sum(len(piece.stream.work) for piece in pieces_of(plans, arch, both)) for both in (False, True)
+    )  # fmt: skip
+    assert turns < beside
+    free, tight = (timetable(plans, arch, "network", Limits(events=most)) for most in (beside, turns))
+    assert any(slot.beside for slot in free.slots) and not any(slot.beside for slot in tight.slots)
+    assert free.end < tight.end
+    with pytest.raises(BudgetExceeded, match="--schedule layerwise"):
+        timetable(plans, arch, "network", Limits(events=turns - 1))
 
 
 def test_room_for_both_is_what_no_region_of_either_takes() -> None:
