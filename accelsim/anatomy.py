@@ -65,6 +65,7 @@ class Nest:
             "bounds": {dim: bound for dim, bound in problem.bounds if bound > 1},
             "operands": {o.name: {"role": o.role, "axes": ", ".join(map(axis_text, o.axes))} for o in problem.operands},
             "resident": sorted(mapping.resident),
+            "partly": [f"{share.operand} {share}" for share in mapping.partly],
             "bypass": [f"{memory}: {operand}" for memory, operand in sorted(mapping.bypass)],
             "levels": [
                 {"memory": level.memory, "loops": _loops(level.loops), "tiles": [tile.as_dict() for tile in tiles]}

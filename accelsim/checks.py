@@ -8,7 +8,8 @@ from accelsim.arch import Accelerator
 from accelsim.dram import DramUse
 from accelsim.errors import CheckFailed
 from accelsim.mapper.search import Mapped
-from accelsim.mapping import LinkCount
+from accelsim.mapping import LinkCount, Mapping
+from accelsim.problem import Operand
 from accelsim.report import LayerResult, Totals, add_up, totals_of
 from accelsim.sim.stream import Summary
 from accelsim.timing.scalesim import ScaleRun
@@ -19,6 +20,13 @@ from accelsim.traffic.bits import link_bits
 def _law(holds: bool, layer: str, law: str, figures: str) -> None:
     if not holds:
         raise CheckFailed(f"{layer}: law broken: {law}: {figures}")
+
+
+def _crossing_words(mapping: Mapping, operand: Operand, parent: str) -> int:
+    """Words of an operand that the problem touches and that the link from `parent` sees."""
+    if parent == "DRAM" and operand.name in mapping.resident:
+        return 0
+    return stored_words(mapping.crossing(operand, parent), mapping)
 
 
 def check_counts(name: str, mapped: Mapped, arch: Accelerator) -> None:
@@ -38,8 +46,7 @@ def check_counts(name: str, mapped: Mapped, arch: Accelerator) -> None:
             f"{count}, fan-out 1 to {most // max(1, count.reads)}",
         )
         if count.operand == "Outputs":
-            stays = count.parent == "DRAM" and "Outputs" in mapped.mapping.resident
-            final = 0 if stays else stored_words(mapped.mapping.problem.output, mapped.mapping)
+            final = _crossing_words(mapped.mapping, mapped.mapping.problem.output, count.parent)
             _law(
                 count.final_writes == final, name, "every result is written once per link", f"{count}, {final} results"
             )
@@ -47,11 +54,9 @@ def check_counts(name: str, mapped: Mapped, arch: Accelerator) -> None:
 
 
 def check_compulsory(name: str, mapped: Mapped) -> None:
-    """DRAM traffic is at least one visit to every stored word that the problem touches and that is not resident."""
+    """DRAM traffic is at least one visit to every stored word that the problem touches and that is not on chip."""
     for operand in mapped.mapping.problem.operands:
-        if operand.name in mapped.mapping.resident:
-            continue
-        need = stored_words(operand, mapped.mapping)
+        need = _crossing_words(mapped.mapping, operand, "DRAM")
         moved = sum(_moved(c) for c in mapped.counts if c.operand == operand.name and c.parent == "DRAM")
         _law(moved >= need, name, f"DRAM words of {operand.name} >= compulsory", f"{moved} < {need}")
 

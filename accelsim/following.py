@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from math import prod
 
 import numpy as np
 
 from accelsim.arch import Accelerator
-from accelsim.graph import Node
-from accelsim.layers import Layer, LayerNorm, LpNorm, Move, Softmax, VectorWork
-from accelsim.mapper.search import evaluate
+from accelsim.layers import Layer, LayerNorm, LpNorm, Move, Shape, Softmax, VectorWork
+from accelsim.mapper.search import Mapped, evaluate
 from accelsim.mapping import Loop, Mapping
 from accelsim.mapping.chunks import PIPELINE_CHUNKS, VectorJob, chunk_bounds
 from accelsim.plan import Part, Plan
@@ -55,30 +55,39 @@ def _row_axes(layer: Layer | None, rank: int) -> tuple[int, ...] | None:
     return (layer.axis % rank,) if isinstance(layer, LpNorm) else None
 
 
-def _rows_finished(part: Part, node: Node, turns: Ints | None) -> Ints | None:
-    """How many rows of a normalisation or softmax the array's results fill, once each segment has ended, or its `turns`
-    in the queue to DRAM are over. None if its rows are not known."""
-    shape = node.input_shapes[0]
-    axes = _row_axes(node.layer, len(shape))
-    if axes is None or part.mapped is None:
-        return None
-    simulated, mapping = part.mapped.simulated, part.mapped.mapping
-    segments = finish_segments(mapping, simulated.arch, simulated.drafts.factors, turns is not None)
-    if segments is None:
-        return None
-    last = segments if turns is None else turns[segments]
-    rows = last.reshape(shape).max(axis=axes)
-    found: Ints = np.cumsum(np.bincount(rows.reshape(-1), minlength=simulated.segments))
-    return found
+def _rows_finished(
+    mapped: Mapped, shape: Shape, axes: tuple[int, ...], turns: Ints | None, staying: int
+) -> tuple[Ints, ...]:
+    """How many rows of a tensor (whose dims are `axes`) the array's results fill, once each segment has ended or, for
+    what goes to DRAM, its `turns` in the queue are over. Rows that stay on chip and others, where both occur, apart.
+
+    None of these if a row is of both kinds, or words do not follow dims.
+    """
+    simulated, mapping = mapped.simulated, mapped.mapping
+    found = [
+        finish_segments(mapping, simulated.arch, simulated.drafts.factors, stored) for stored in (False, True)
+    ]  # fmt: skip
+    if found[0] is None or found[1] is None:
+        return ()
+    last = found[0].copy()
+    if turns is not None:
+        last[staying:] = turns[found[1][staying:]]
+    rows, width = last.reshape(shape).max(axis=axes).reshape(-1), prod(shape[axis] for axis in axes)
+    kinds = [rows]
+    if 0 < staying < last.size:
+        if axes != tuple(range(len(shape) - len(axes), len(shape))) or staying % width:
+            return ()
+        kinds = [rows[: staying // width], rows[staying // width :]]
+    return tuple(np.cumsum(np.bincount(kind, minlength=simulated.segments)) for kind in kinds)
 
 
-def _store_turns(part: Part, arch: Accelerator) -> tuple[Ints, Ints] | None:
-    """Of results on their way to DRAM: how many words had their turn once each segment has ended, and, for each
-    segment, the turn by which all that leaves with it is in the queue. None where psums or coded words go there too."""
-    assert part.mapped is not None
+def _store_turns(part: Part, arch: Accelerator, words: int) -> tuple[Ints, Ints] | None:
+    """Of the `words` of results on their way to DRAM: how many had their turn once each segment has ended, and, for
+    each segment, the turn by which all that leaves with it is in the queue. None where psums or coded words go there
+    too."""
     moves, count = part.stream.moves, part.ran.segments
     stores = moves[moves[:, KIND] == KINDS.index("store")]
-    if stores[:, BITS].sum() != part.mapped.mapping.problem.output.words * arch.precision.output_bits:
+    if stores[:, BITS].sum() != words * arch.precision.output_bits:
         return None
     sums = np.bincount(stores[:, TURN], stores[:, BITS], count).astype(np.int64)
     turns = np.zeros(count, np.int64)
@@ -86,38 +95,46 @@ def _store_turns(part: Part, arch: Accelerator) -> tuple[Ints, Ints] | None:
     return np.cumsum(sums) // arch.precision.output_bits, turns
 
 
-def _finished(one: Item, other: Item, arch: Accelerator) -> Ints | None:
+def _finished(one: Item, other: Item, arch: Accelerator) -> tuple[Ints, ...]:
     """For work that can take the results of the array row by row: how many of its rows are there, on chip or in DRAM's
-    queue, once each segment of the array has ended. None if it cannot.
+    queue, once each segment of the array has ended; of results that stay on chip in part, both
+    apart. None of these if it cannot.
 
     It is elementwise, a normalisation or a softmax on all of them, or moves them and others. A row of elementwise work
     or a move is a word.
     """
     job, mapped, item = other.part.job, one.part.mapped, other.part.item
     if job is None or mapped is None or not one.part.on_array:
-        return None
+        return ()
     whole = isinstance(item, VectorWork) and job.out_words == mapped.mapping.problem.output.words
     moved = isinstance(item, Move) and job.in_words == job.out_words
     if not (one.whole and other.whole and (whole or moved)):
-        return None
-    stored = None if one.plan.stays else _store_turns(one.part, arch)
-    if stored is None and not one.plan.stays:
-        return None
+        return ()
+    words, staying = mapped.mapping.problem.output.words, one.plan.staying
+    stored = _store_turns(one.part, arch, words - staying) if staying < words else None
+    if stored is None and staying < words:
+        return ()
+    turns = None if stored is None else stored[1]
     if job.rows == job.out_words:
-        return mapped.simulated.finished if stored is None else stored[0]
-    return _rows_finished(one.part, other.plan.node, None if stored is None else stored[1]) if whole else None
+        if staying == words:
+            return (mapped.simulated.finished,)
+        return (stored[0],) if stored and not staying else _rows_finished(mapped, (words,), (), turns, staying)
+    shape = other.plan.node.input_shapes[0]
+    axes = _row_axes(other.plan.node.layer, len(shape))
+    return _rows_finished(mapped, shape, axes, turns, staying) if whole and axes is not None else ()
 
 
-def _needs(job: VectorJob, chunks: int, finished: Ints) -> Ints:
+def _needs(job: VectorJob, chunks: int, finished: tuple[Ints, ...]) -> Ints:
     """For each chunk of work that follows the array, how many segments must have ended to finish its rows (1 or more).
 
     Rows that are there from the start come first. Where some words are on chip and some come from DRAM every chunk has
     its share of both, as its loads have.
     """
-    ends, mine = np.array(chunk_bounds(job, chunks, job.rows)[1:], np.int64), finished[-1]
+    rows, found = np.array(chunk_bounds(job, chunks, job.rows)[1:], np.int64), np.ones(chunks, np.int64)
     mixed = job.here_words not in (0, job.in_words)
-    ends = -(-ends * mine // job.rows) if mixed else ends - (job.rows - mine)
-    found: Ints = np.searchsorted(finished, ends, side="left") + 1
+    for words in finished:
+        ends = -(-rows * words[-1] // job.rows) if mixed else rows - (job.rows - words[-1])
+        found = np.maximum(found, np.searchsorted(words, ends, side="left") + 1)
     return found
 
 
@@ -185,5 +202,5 @@ def ways_to_follow(one: Item, other: Item, arch: Accelerator) -> Iterator[tuple[
             yield from _pooling(one, other)
         return
     job, finished = other.part.job, _finished(one, other, arch)
-    if job is not None and finished is not None:
+    if job is not None and finished:
         yield other, lambda count: _needs(job, count, finished)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import prod
+
 from accelsim.arch import Accelerator
 from accelsim.layers import Gather
 from accelsim.mapping.legality import active_pes
@@ -34,11 +36,17 @@ def _gathered(item: Gather) -> str:
 def _placed(plan: Plan) -> list[str]:
     """Which tensors of the layer are on chip before or after it."""
     found = []
-    if any(plan.here):
-        some = "inputs are" if all(plan.here) else f"{sum(plan.here)} of {len(plan.here)} inputs are"
+    sizes = [prod(shape) for shape in plan.node.input_shapes]
+    whole = sum(words == size for words, size in zip(plan.here, sizes, strict=False))
+    if whole:
+        some = "inputs are" if whole == len(sizes) else f"{whole} of {len(sizes)} inputs are"
         found.append(f"{some} still on chip")
-    if plan.stays:
-        found.append("results stay on chip")
+    for number, (words, size) in enumerate(zip(plan.here, sizes, strict=False), 1):
+        if 0 < words < size:
+            found.append(f"{100 * words / size:g} % of input {number} is still on chip")
+    if plan.staying:
+        some = "results" if plan.stays else f"{100 * plan.staying / prod(plan.node.shape):g} % of the results"
+        found.append(f"{some} stay on chip")
     return found
 
 

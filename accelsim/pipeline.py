@@ -44,7 +44,8 @@ from accelsim.mapping.legality import active_pes
 from accelsim.mapping.points import vector_memory
 from accelsim.mapping.text import nest_text
 from accelsim.notes import note_of
-from accelsim.plan import Cache, KeptCache, Options, Part, Plan, Progress, plan_network
+from accelsim.plan import Cache, KeptCache, Options, Part, Plan, Progress
+from accelsim.planning import plan_network
 from accelsim.problem import Problem
 from accelsim.record import anatomy_of
 from accelsim.report import LayerResult, Machine, RunReport, Totals, add_up, totals_of
@@ -212,7 +213,7 @@ def _best(
 ) -> tuple[Run, Run]:
     """The run under the schedule asked for, and the layerwise one.
 
-    A network keeps activations on chip, and overlaps, only if that is better by the objective.
+    A network keeps activations on chip, whole or in part, and overlaps, only if that is better by the objective.
     """
     apart = plan_network(work, arch, replace(options, schedule="layerwise"), cache, progress)
     layerwise = timed(work, apart, arch, "layerwise")
@@ -220,10 +221,13 @@ def _best(
         return layerwise, layerwise
     goal = options.objective
     limits = cache.drafts.limits if isinstance(cache, KeptCache) else None
-    together = timed(work, plan_network(work, arch, options, cache, progress), arch, options.schedule, limits)
-    runs = [together, layerwise]
-    if least_cost(layerwise, arch, goal) < together.cost(goal):
-        runs.insert(1, timed(work, apart, arch, options.schedule, limits))
+    whole = plan_network(work, arch, options, cache, progress, parts=False)
+    runs = [timed(work, whole, arch, options.schedule, limits), layerwise]
+    parts = plan_network(work, arch, options, cache, progress)
+    if any(plan.in_part for plan in parts):
+        runs.insert(1, timed(work, parts, arch, options.schedule, limits))
+    if least_cost(layerwise, arch, goal) < min(run.cost(goal) for run in runs):
+        runs.insert(-1, timed(work, apart, arch, options.schedule, limits))
     return min(runs, key=lambda run: run.cost(goal)), layerwise
 
 
@@ -261,6 +265,7 @@ def _schedule(run: Run, layerwise: Run, arch: Accelerator, options: Options) -> 
     return {
         "name": options.schedule,
         "tensors_on_chip": [plan.node.name for plan in run.plans if plan.stays and plan.parts],
+        "tensors_partly_on_chip": [plan.node.name for plan in run.plans if plan.in_part and plan.parts],
         "overlap": network is not None,
         "side_by_side": [p.node.name for p, slot in zip(run.plans, run.times.slots, strict=True) if slot.beside],
         **engine,

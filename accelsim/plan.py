@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from math import prod
 from typing import Any
@@ -28,8 +28,8 @@ from accelsim.layers import (
 )
 from accelsim.mapper.search import OBJECTIVES, Library, Mapped, Objective, evaluate, map_problem
 from accelsim.mapping.chunks import VectorJob
+from accelsim.mapping.shares import Share, share_of
 from accelsim.problem import Problem
-from accelsim.residency import Residency, narrowed, residency
 from accelsim.sim.drafts import Drafts
 from accelsim.sim.simulate import Listed, Simulation, listed
 from accelsim.sim.stream import Stream, Summary
@@ -117,7 +117,8 @@ class Plan:
     Attributes:
         arch: the machine as the layer sees it: less capacity while weights of other layers stay on chip.
         kept: what its own weights do: `` (nothing), `loaded` (brought in and kept) or `resident` (still there).
-        here: which of its inputs are on chip already. stays: whether its results stay there.
+        here: words of each of its inputs that are on chip already, the first ones of a tensor. staying: words of its
+            results that stay there.
         beside: bits of every memory that are left to it and the layer before while both run.
     """
 
@@ -125,9 +126,19 @@ class Plan:
     parts: tuple[Part, ...]
     arch: Accelerator
     kept: str = ""
-    here: tuple[bool, ...] = ()
-    stays: bool = False
+    here: tuple[int, ...] = ()
+    staying: int = 0
     beside: tuple[int, ...] = ()
+
+    @property
+    def stays(self) -> bool:
+        """Do all of its results stay on chip?"""
+        return self.staying == prod(self.node.shape)
+
+    @property
+    def in_part(self) -> bool:
+        """Does a part of its results stay on chip?"""
+        return self.staying > 0 and not self.stays
 
     @property
     def makespan(self) -> int:
@@ -144,12 +155,10 @@ def _lane_ops(node: Node) -> int:
     return int(getattr(node.activation, "lane_ops", 1)) if node.activation is not None else 0
 
 
-def vector_job(
-    node: Node, item: VectorWork | Move | Gather, here: tuple[bool, ...] = (), stays: bool = False
-) -> VectorJob:
+def vector_job(node: Node, item: VectorWork | Move | Gather, here: tuple[int, ...] = (), staying: int = 0) -> VectorJob:
     """What the vector unit does for elementwise work, a move or a gather, a fused activation included.
 
-    `here` says which inputs are on chip already, `stays` whether the results stay there.
+    `here` says how many words of each input are on chip already, `staying` how many of the results stay there.
     """
     extra = _lane_ops(node) * item.out_words
     if isinstance(item, Gather):
@@ -157,15 +166,16 @@ def vector_job(
         return VectorJob(
             item.op, words, 0, item.out_words, item.ops + extra, item.rows, item.position_words, item.most_reads
         )  # fmt: skip
-    on_chip = [words for words, there in zip(item.in_words, here, strict=False) if there]
+    on_chip = [min(words, there) for words, there in zip(item.in_words, here, strict=False)]
     if isinstance(item, Move):
         job = VectorJob(item.op, sum(item.in_words), 0, item.out_words, extra, item.out_words)
-        return replace(job, here_words=sum(on_chip), stays=stays)
+        return replace(job, here_words=sum(on_chip), staying=staying)
     job = VectorJob(
         item.op, sum(item.in_words), item.param_words, item.out_words, item.ops + extra, item.rows, item.kept_words
     )  # fmt: skip
-    shared = sum(words for words in on_chip if item.kept_words and words < item.out_words)
-    return replace(job, here_words=sum(on_chip) - shared, kept_here=shared, stays=stays)
+    inputs = zip(item.in_words, on_chip, strict=False)
+    shared = sum(there for words, there in inputs if item.kept_words and words < item.out_words)
+    return replace(job, here_words=sum(on_chip) - shared, kept_here=shared, staying=staying)
 
 
 def lower(node: Node, arch: Accelerator, reads: int | None = None) -> tuple[WorkItem, ...]:
@@ -203,37 +213,43 @@ def measured_reads(node: Node, graph: LayerGraph) -> int | None:
 
 
 @dataclass(frozen=True)
-class _Seat:
+class Seat:
     """How a layer finds the chip: the machine as it sees it, what its weights do, and where its tensors are."""
 
     arch: Accelerator
     kept: str = ""
-    here: tuple[bool, ...] = ()
-    stays: bool = False
+    here: tuple[int, ...] = ()
+    staying: int = 0
     beside: tuple[int, ...] = ()
 
-    def resident(self, item: Problem) -> frozenset[str]:
-        """Operands of a problem that cross no DRAM link."""
+    def on_chip(self, node: Node, item: Problem) -> tuple[frozenset[str], tuple[Share, ...]]:
+        """Operands of a problem that are or stay on chip whole, and the shares of others."""
         named = ["Inputs", "Weights"] if item.op == "mac" else ["Inputs"]
-        found = {name for name, there in zip(named, self.here, strict=False) if there}
-        found |= {"Weights"} if self.kept == "resident" else set()
-        return frozenset(found | ({"Outputs"} if self.stays else set()))
+        words = [(name, there, prod(shape)) for name, there, shape in
+                 zip(named, self.here, node.input_shapes, strict=False)]  # fmt: skip
+        words.append(("Outputs", self.staying, prod(node.shape)))
+        whole = {name for name, there, all_words in words if there == all_words}
+        parts = [share_of(item, name, there) for name, there, all_words in words if 0 < there < all_words]
+        if self.kept == "resident":
+            whole.add("Weights")
+        return frozenset(whole), tuple(sorted(share for share in parts if share is not None))
 
 
-def _plan_part(node: Node, item: WorkItem, seat: _Seat, options: Options, cache: Cache) -> Part:
+def _plan_part(node: Node, item: WorkItem, seat: Seat, options: Options, cache: Cache) -> Part:
     arch = seat.arch
     library, drafts = (cache.library, cache.drafts) if isinstance(cache, KeptCache) else (None, None)
     if isinstance(item, Problem):
         extra = post_ops(node) if item.op == "mac" else 0
         zeros = dict(options.zeros).get(node.name, DENSE) if item.op == "mac" else DENSE
-        whole, resident = frozenset({"Weights"} if seat.kept == "loaded" else ()), seat.resident(item)
-        key = (item, arch, options.objective, extra, whole, resident, zeros)
+        whole, (resident, partly) = frozenset({"Weights"} if seat.kept == "loaded" else ()), seat.on_chip(node, item)
+        key = (item, arch, options.objective, extra, whole, resident, zeros, partly)
         if key not in cache:
             cache[key] = map_problem(
-                item, arch, options.objective, extra, whole, resident, zeros, library=library, drafts=drafts
+                item, arch, options.objective, extra, whole, resident, zeros, library=library, drafts=drafts,
+                partly=partly,
             )  # fmt: skip
         return _mapped_part(item, cache[key], extra, zeros)
-    return _vector_part(item, vector_job(node, item, seat.here, seat.stays), arch, drafts)
+    return _vector_part(item, vector_job(node, item, seat.here, seat.staying), arch, drafts)
 
 
 def _mapped_part(item: WorkItem, mapped: Mapped, extra: int, zeros: Zeros) -> Part:
@@ -267,8 +283,8 @@ def simulated_again(plan: Plan, arch: Accelerator, drafts: Drafts | None = None)
     return replace(plan, arch=arch, parts=tuple(part_again(part, arch, drafts) for part in plan.parts))
 
 
-def _plan_layer(node: Node, seat: _Seat, options: Options, cache: Cache, reads: int | None) -> Plan:
-    """Lower and map one layer; equal work is mapped once per cache.
+def plan_seated(node: Node, seat: Seat, options: Options, cache: Cache, reads: int | None) -> Plan:
+    """Lower and map one layer as it finds the chip; equal work is mapped once per cache.
 
     Raises:
         MappingError: it does not fit; the message names the layer and the machine.
@@ -276,7 +292,7 @@ def _plan_layer(node: Node, seat: _Seat, options: Options, cache: Cache, reads: 
     arch = seat.arch
     try:
         parts = tuple(_plan_part(node, item, seat, options, cache) for item in lower(node, arch, reads))
-        return Plan(node, parts, arch, seat.kept, seat.here, seat.stays, seat.beside)
+        return Plan(node, parts, arch, seat.kept, seat.here, seat.staying, seat.beside)
     except BudgetExceeded as error:
         raise BudgetExceeded(f"layer {node.name} ({node.op}, output {node.shape}): {error}") from None
     except MappingError as error:
@@ -291,64 +307,4 @@ def plan_layer(node: Node, arch: Accelerator, options: Options, cache: Cache) ->
     Raises:
         MappingError: it does not fit; the message names the layer and the machine.
     """
-    return _plan_layer(node, _Seat(arch), options, cache, None)
-
-
-def plan_network(
-    graph: LayerGraph, arch: Accelerator, options: Options, cache: Cache | None = None, progress: Progress | None = None
-) -> tuple[Plan, ...]:
-    """Plans of all layers, in order; `progress` is called with each layer's name when it is done.
-
-    Weights that several layers share (steps of a recurrence) stay on chip from the first of them to the last, and
-    activations from the layer that makes them to the last that reads them, if they fit beside what the layers between
-    need (`residency`); where a layer finds too little room, the largest region goes.
-    """
-    _check_zeros(graph, options)
-    shared: Cache = {} if cache is None else cache
-    chosen = residency(graph, arch, options.resident_weights, options.schedule == "network")
-    plans: list[Plan] = []
-    done = 0
-    while len(plans) < len(graph.layers):
-        number = len(plans)
-        node = graph.layers[number]
-        try:
-            seat = _seat(node, number, arch, chosen, plans)
-            plans.append(_plan_layer(node, seat, options, shared, measured_reads(node, graph)))
-        except BudgetExceeded:
-            raise
-        except MappingError:
-            fewer = chosen.without_largest(number)
-            if fewer is None:
-                raise
-            changed = [n for n, plan in enumerate(plans) if _seat(plan.node, n, arch, fewer, plans) != _seat_of(plan)]
-            chosen, plans = fewer, plans[: min(changed, default=number)]
-            continue
-        if progress is not None and number == done:
-            progress(node.name)
-            done += 1
-    return tuple(plans)
-
-
-def _seat(node: Node, number: int, arch: Accelerator, chosen: Residency, plans: Sequence[Plan]) -> _Seat:
-    """How layer `number` finds the chip, given the plans of those before it."""
-    mine = chosen.weights.get(node.weight_key) if node.params else None
-    kept = "" if mine is None else "loaded" if mine.first == number else "resident"
-    loads = node.weight_key if kept == "loaded" else ""
-    before = next((n for n in range(number - 1, -1, -1) if plans[n].parts), number)
-    seen, both = narrowed(arch, number, chosen, loads), narrowed(arch, number, chosen, loads, before)
-    here = tuple(chosen.stays(source) for source in node.inputs)
-    return _Seat(seen, kept, here, chosen.stays(node.name), tuple(m.capacity_bits for m in both.memories))
-
-
-def _seat_of(plan: Plan) -> _Seat:
-    return _Seat(plan.arch, plan.kept, plan.here, plan.stays, plan.beside)
-
-
-def _check_zeros(graph: LayerGraph, options: Options) -> None:
-    """Zero shares belong to layers of the array."""
-    names = {node.name: node for node in graph.layers}
-    for name, _ in options.zeros:
-        if name not in names:
-            raise InputError(f"zero shares: no layer {name!r} in {graph.name}; {nearest(name, names)}")
-        if not names[name].macs:
-            raise InputError(f"zero shares: layer {name!r} does no MACs; they apply to layers of the array")
+    return plan_seated(node, Seat(arch), options, cache, None)

@@ -1,7 +1,7 @@
 """What stays on chip between layers: weights that several layers share, and activations until their last reader.
 
 Each has a region of its own in one memory, from the layer that brings or makes it to the last layer that reads it; the
-layers between are mapped into what is left. A tensor stays whole or goes to DRAM whole.
+layers between are mapped into what is left. Here tensors stay whole; `parts` says which others may stay in part.
 """
 
 from __future__ import annotations
@@ -24,11 +24,12 @@ REGIONS_SHARE = Fraction(7, 8)  # of the memory, that all regions take at most, 
 
 @dataclass(frozen=True)
 class Span:
-    """Words that stay on chip from layer number `first` to `last`, and their bits."""
+    """Words that stay on chip from layer number `first` to `last`, and their bits: all or the first of a tensor."""
 
     first: int
     last: int
     bits: int
+    words: int
 
 
 @dataclass(frozen=True)
@@ -44,9 +45,14 @@ class Residency:
     tensors: dict[str, Span] = field(default_factory=dict)
     roots: dict[str, str] = field(default_factory=dict)
 
-    def stays(self, name: str) -> bool:
-        """Does what a node gives stay on chip?"""
-        return self.roots.get(name, name) in self.tensors
+    def words(self, name: str) -> int:
+        """How many words of what a node gives stay on chip, its first ones."""
+        span = self.tensors.get(self.roots.get(name, name))
+        return 0 if span is None else span.words
+
+    def keeping(self, name: str, span: Span) -> Residency:
+        """One tensor, or part of one, more."""
+        return replace(self, tensors={**self.tensors, name: span})
 
     def without_largest(self, number: int) -> Residency | None:
         """One region less at a layer: the largest there; None if there is none."""
@@ -78,9 +84,9 @@ def activation_home(arch: Accelerator) -> MemoryLevel | None:
     return memory
 
 
-def _weight_bits(node: Node, arch: Accelerator) -> int:
+def _weight_words(node: Node) -> int:
     assert node.layer is not None
-    return prod(node.layer.weight_shapes(node.input_shapes)["weight"]) * arch.precision.weight_bits
+    return prod(node.layer.weight_shapes(node.input_shapes)["weight"])
 
 
 def _weight_spans(graph: LayerGraph, arch: Accelerator) -> dict[str, Span]:
@@ -88,30 +94,39 @@ def _weight_spans(graph: LayerGraph, arch: Accelerator) -> dict[str, Span]:
     for number, node in enumerate(graph.layers):
         if isinstance(node.layer, Conv | Linear):
             users[node.weight_key].append(number)
-    spans = {
-        key: Span(numbers[0], numbers[-1], _weight_bits(graph.layers[numbers[0]], arch))
-        for key, numbers in users.items() if len(numbers) > 1
-    }  # fmt: skip
+    spans = {}
+    for key, numbers in users.items():
+        words = _weight_words(graph.layers[numbers[0]])
+        if len(numbers) > 1:
+            spans[key] = Span(numbers[0], numbers[-1], words * arch.precision.weight_bits, words)
     return {key: spans[key] for key in sorted(spans, key=lambda k: (-len(users[k]), spans[k].bits, k))}
 
 
-class _Room:
+class Room:
     """Bits of a memory taken at every layer."""
 
     def __init__(self, layers: int, memory: MemoryLevel | None) -> None:
         self.taken = [0] * layers
         self.memory = memory
 
+    def left(self, span: Span, share: Fraction = REGIONS_SHARE) -> int:
+        """Bits that are left of this share of the memory at all layers of a span."""
+        if self.memory is None:
+            return -1
+        return int(self.memory.capacity_bits * share) - max(self.taken[span.first : span.last + 1])
+
+    def put(self, span: Span) -> None:
+        """Take the bits of a span."""
+        for number in range(span.first, span.last + 1):
+            self.taken[number] += span.bits
+
     def take(self, spans: dict[str, Span], share: Fraction) -> dict[str, Span]:
         """Those of the spans, first come first served, that fit into this share."""
-        if self.memory is None:
-            return {}
         chosen = {}
         for key, span in spans.items():
-            if span.bits + max(self.taken[span.first : span.last + 1]) <= self.memory.capacity_bits * share:
+            if span.bits <= self.left(span, share):
                 chosen[key] = span
-                for number in range(span.first, span.last + 1):
-                    self.taken[number] += span.bits
+                self.put(span)
         return chosen
 
 
@@ -120,7 +135,7 @@ def weight_residency(graph: LayerGraph, arch: Accelerator) -> dict[str, Span]:
 
     At every layer the kept weights together take at most half of the memory.
     """
-    return _Room(len(graph.layers), home(arch)).take(_weight_spans(graph, arch), WEIGHTS_SHARE)
+    return Room(len(graph.layers), home(arch)).take(_weight_spans(graph, arch), WEIGHTS_SHARE)
 
 
 def _movable(node: Node) -> bool:
@@ -129,7 +144,8 @@ def _movable(node: Node) -> bool:
     return not any(isinstance(item, Gather) for item in node.layer.lower(node.input_shapes))
 
 
-def _is_view(node: Node) -> bool:
+def is_view(node: Node) -> bool:
+    """Does a layer move nothing?"""
     return node.layer is not None and bool(node.inputs) and not node.layer.lower(node.input_shapes)
 
 
@@ -141,13 +157,13 @@ def roots_of(nodes: Iterable[tuple[Node, bool]]) -> dict[str, str]:
     return found
 
 
-def _tensor_spans(graph: LayerGraph, arch: Accelerator, roots: dict[str, str]) -> dict[str, Span]:
+def tensor_spans(graph: LayerGraph, arch: Accelerator, roots: dict[str, str]) -> dict[str, Span]:
     """Activations that could stay, the most DRAM bits saved per bit and layer first."""
     weights_too = home(arch) is not None and home(arch) == activation_home(arch)
     readers: dict[str, list[int]] = defaultdict(list)
     barred = {roots[name] for name in graph.outputs}
     for number, node in enumerate(graph.layers):
-        if _is_view(node):
+        if is_view(node):
             continue
         movable, product = _movable(node), isinstance(node.layer, MatMul | Einsum)
         for place, source in enumerate(node.inputs):
@@ -160,7 +176,8 @@ def _tensor_spans(graph: LayerGraph, arch: Accelerator, roots: dict[str, str]) -
     spans = {}
     for number, node in enumerate(graph.layers):
         if node.name in readers and node.name not in barred and roots[node.name] == node.name and node.inputs:
-            spans[node.name] = Span(number, max(readers[node.name]), prod(node.shape) * bits)
+            words = prod(node.shape)
+            spans[node.name] = Span(number, max(readers[node.name]), words * bits, words)
 
     def worth(name: str) -> tuple[Fraction, int, int]:
         span = spans[name]
@@ -171,13 +188,13 @@ def _tensor_spans(graph: LayerGraph, arch: Accelerator, roots: dict[str, str]) -
 
 def residency(graph: LayerGraph, arch: Accelerator, weights: bool = True, activations: bool = True) -> Residency:
     """What stays on chip. Regions together take at most `REGIONS_SHARE` of a memory at any layer."""
-    roots = roots_of((node, _is_view(node)) for node in graph.sequence)
+    roots = roots_of((node, is_view(node)) for node in graph.sequence)
     memory = activation_home(arch)
-    room = _Room(len(graph.layers), memory)
+    room = Room(len(graph.layers), memory)
     kept = weight_residency(graph, arch) if weights else {}
     if memory is not None and memory == home(arch):
         room.take(kept, Fraction(1))
-    tensors = room.take(_tensor_spans(graph, arch, roots), REGIONS_SHARE) if activations else {}
+    tensors = room.take(tensor_spans(graph, arch, roots), REGIONS_SHARE) if activations else {}
     return Residency(kept, tensors, roots)
 
 

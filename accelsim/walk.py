@@ -84,8 +84,9 @@ def _walk_memory(mapping: Mapping, operand: Operand, point: Point, rules: Rules)
     held: Coordinates = frozenset()
     if point.parent == "DRAM" and operand.role != "output" and operand.name in mapping.resident:
         return tally
+    seen = operand if operand.role == "output" else mapping.crossing(operand, point.parent)
     for start in steps(mapping, point.position):
-        tile = coordinates(operand, _memory_tile(mapping, point.position, start))
+        tile = coordinates(seen, _memory_tile(mapping, point.position, start))
         fresh = tile - held if rules.halo_reuse or tile == held else tile
         held = tile
         tally.visits += point.whole_words if fresh and point.whole_words else len(fresh)
@@ -118,6 +119,15 @@ def _walk_array(mapping: Mapping, operand: Operand, point: Point, read_first: bo
     return tally
 
 
+def _staying(mapping: Mapping, operand: Operand, words: set[tuple[int, ...]]) -> int:
+    """Of these results, how many stay on chip."""
+    share = mapping.share(operand.name)
+    if share is None:
+        return len(words) if operand.name in mapping.resident else 0
+    place = next(n for n, axis in enumerate(operand.axes) if share.dim in axis.dims)
+    return sum(word[place] < share.count for word in words)
+
+
 def walk_operand(mapping: Mapping, arch: Accelerator, operand: Operand, rules: Rules) -> tuple[LinkCount, ...]:
     """Counts of every link of one operand, outer to inner."""
     found = []
@@ -129,7 +139,7 @@ def walk_operand(mapping: Mapping, arch: Accelerator, operand: Operand, rules: R
             tally = _walk_memory(mapping, operand, point, rules)
         if operand.role == "output":
             final = len(tally.seen)
-            staying = final if point.parent == "DRAM" and operand.name in mapping.resident else 0
+            staying = _staying(mapping, operand, tally.seen) if point.parent == "DRAM" else 0
             found.append(
                 LinkCount(
                     operand.name, point.parent, point.memory, tally.reloads, tally.reloads,

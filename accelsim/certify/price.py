@@ -65,7 +65,7 @@ class Pricing:
             if i + 1 < len(self.points) and self.points[i + 1].each:
                 each = arrived[i + 1]
             if p.operand == 2:
-                found.append(output_link(p.parent, p.child, visits, each, self.final, read_first, frozenset()))
+                found.append(output_link(p.parent, p.child, visits, each, self.final, self.final, read_first))
             else:
                 found.append(read_link(NAMES[p.operand], p.parent, p.child, visits, each, frozenset()))
         return tuple(found)

@@ -190,7 +190,7 @@ def check(claim: Claim) -> None:
 
 def _check_incumbent(claim: Claim) -> None:
     q, mapping = claim.question, claim.mapping
-    if mapping.problem != q.problem or mapping.resident:
+    if mapping.problem != q.problem or mapping.resident or mapping.partly:
         raise CheckFailed("the incumbent is a mapping of another problem")
     wrong = problems_with(mapping, q.arch) + q.limit.reasons(mapping)
     if wrong:

@@ -171,7 +171,8 @@ def _plans(work: LayerGraph, machine: Accelerator, layer: str, objective: Litera
     list[Plan]
 ):  # fmt: skip
     """Plans of one layer, or of all; the rest of the network is planned only if it decides what stays on chip."""
-    from accelsim.plan import Options, plan_layer, plan_network
+    from accelsim.plan import Options, plan_layer
+    from accelsim.planning import plan_network
     from accelsim.residency import weight_residency
 
     nodes = [work.node(layer)] if layer else list(work.layers)

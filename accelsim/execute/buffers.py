@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from math import prod
 
 import numpy as np
 from numpy.typing import NDArray
 
 from accelsim.errors import CheckFailed
+from accelsim.mapping import Mapping
+from accelsim.mapping.shares import Share
 from accelsim.problem import Operand
 
 Array = NDArray[np.float64]
@@ -54,6 +57,56 @@ class Dram:
         return self.values[np.ix_(*indices)]
 
 
+class PartlyHere:
+    """A tensor whose first `count` indices of one axis are in a region on chip; DRAM has the others only."""
+
+    def __init__(self, values: Array, axis: int, count: int) -> None:
+        self._axis, self._count = axis, count
+        self._region, self._dram = np.split(values, [count], axis=axis)
+
+    def _split(self, indices: list[Index]) -> tuple[list[Index], list[Index]]:
+        along = indices[self._axis]
+        parts = along[along < self._count], along[along >= self._count] - self._count
+        near, far = ([*indices[: self._axis], part, *indices[self._axis + 1 :]] for part in parts)
+        return near, far
+
+    def take(self, indices: list[Index]) -> Array:
+        """Values at the product of the (ascending) index lists, from both places."""
+        near, far = self._split(indices)
+        return np.concatenate([self._region[np.ix_(*near)], self._dram[np.ix_(*far)]], axis=self._axis)
+
+    def stored(self, indices: list[Index]) -> int:
+        """How many words of the product of the index lists are in DRAM."""
+        return prod(index.size for index in self._split(indices)[1])
+
+
+def source_of(values: Array, operand: Operand, share: Share | None) -> Dram | PartlyHere:
+    """Where a tensor is before the problem begins."""
+    return Dram(values) if share is None else PartlyHere(values, share.axis(operand), share.count)
+
+
+Staying = tuple[int, int] | None
+"""Finished results that stay on chip: axis, and how many of its first indices."""
+
+
+def staying_of(mapping: Mapping, operand: Operand, parent: str) -> Staying:
+    """Which results of an operand stay in the memory inside `parent`."""
+    share = mapping.share(operand.name)
+    if parent != "DRAM" or (share is None and operand.name not in mapping.resident):
+        return None
+    return (0, operand.axes[0].size) if share is None else (share.axis(operand), share.count)
+
+
+def leaving(box: Box, staying: Staying) -> tuple[slice, ...]:
+    """Slices of a box of results for those of its words that go to DRAM."""
+    found = [slice(0, length) for _, length in box]
+    if staying is not None:
+        axis, count = staying
+        begin, length = box[axis]
+        found[axis] = slice(min(length, max(0, count - begin)), length)
+    return tuple(found)
+
+
 class Buffer:
     """Part of a read-only tensor in an on-chip memory, filled from its parent.
 
@@ -64,7 +117,7 @@ class Buffer:
     """
 
     def __init__(
-        self, parent: Dram | Buffer, link: tuple[str, str, str], moves: Moves, capacity_words: int,
+        self, parent: Dram | PartlyHere | Buffer, link: tuple[str, str, str], moves: Moves, capacity_words: int,
         reuse: bool = True, whole_words: int = 0,
     ) -> None:  # fmt: skip
         self._parent, self._link, self._moves = parent, link, moves
@@ -99,6 +152,9 @@ class Buffer:
             fresh[np.ix_(*kept)] = values[np.ix_(*at)]
         self._fetch(fresh, indices, kept, mine)
         moved = size - mine
+        if isinstance(self._parent, PartlyHere):
+            held = [index[k] for index, k in zip(indices, kept, strict=True)]
+            moved = self._parent.stored(indices) - self._parent.stored(held)
         self._moves.add(self._moves.reads, self._link, self._whole if moved and self._whole else moved)
         self._indices, self._values = indices, fresh
 
@@ -145,7 +201,7 @@ class PsumBuffer:
     Args:
         capacity_words: most words it may hold; more is a failed check.
         read_first: count a read for words that were never visited too (the Eyeriss chip reads on every visit).
-        stays: finished words stay in this memory, in a region of their own.
+        staying: finished words that stay in this memory, in a region of their own.
     """
 
     def __init__(
@@ -155,10 +211,10 @@ class PsumBuffer:
         moves: Moves,
         capacity_words: int,
         read_first: bool = False,
-        stays: bool = False,
+        staying: Staying = None,
     ) -> None:
         self._parent, self._link, self._moves = parent, link, moves
-        self._capacity, self._read_first, self._stays = capacity_words, read_first, stays
+        self._capacity, self._read_first, self._staying = capacity_words, read_first, staying
         self.box: Box | None = None
         self.values: Array = np.zeros(0)
         self.missing: NDArray[np.int64] = np.zeros(0, np.int64)
@@ -199,7 +255,8 @@ class PsumBuffer:
         self._parent.values[at] = self.values
         self._parent.missing[at] = self.missing
         self._parent.visited[at] = True
-        done = int((self.missing == 0).sum())
-        self._moves.add(self._moves.final_writes, self._link, 0 if self._stays else done)
-        self._moves.add(self._moves.psum_writes, self._link, self.missing.size - done)
+        done = self.missing == 0
+        stored = int(done[leaving(self.box, self._staying)].sum())
+        self._moves.add(self._moves.final_writes, self._link, stored)
+        self._moves.add(self._moves.psum_writes, self._link, self.missing.size - int(done.sum()))
         self.box = None

@@ -45,10 +45,10 @@ Tensors = dict[str, Array]
 
 
 class Fetcher:
-    """Input tensors in DRAM; a word is brought on chip once and counted then. Those that are `here` are on chip."""
+    """Input tensors in DRAM; a word is brought on chip once and counted then. The first `here` of each are on chip."""
 
-    def __init__(self, tensors: list[QTensor], here: tuple[bool, ...] = ()) -> None:
-        self._here = here or (False,) * len(tensors)
+    def __init__(self, tensors: list[QTensor], here: tuple[int, ...] = ()) -> None:
+        self._here = here or (0,) * len(tensors)
         self._flat = [tensor.values.reshape(-1) for tensor in tensors]
         self._step = [2.0**tensor.exponent for tensor in tensors]
         self._brought = [np.zeros(values.size, bool) for values in self._flat]
@@ -66,7 +66,7 @@ class Fetcher:
     @property
     def words(self) -> int:
         """Words brought so far."""
-        return sum(int(b.sum()) for b, here in zip(self._brought, self._here, strict=True) if not here)
+        return sum(int(brought[here:].sum()) for brought, here in zip(self._brought, self._here, strict=True))
 
 
 Pointwise = Callable[[Any, list[Array], Index, Node, Tensors], Array]
@@ -168,7 +168,7 @@ def _chunk(node: Node, fetch: Fetcher, begin: int, end: int, job: VectorJob, w: 
 
 def run_chunks(
     node: Node, job: VectorJob, arch: Accelerator, tensors: list[QTensor], exponent: int,
-    parameters: Parameters | None, here: tuple[bool, ...] = (),
+    parameters: Parameters | None, here: tuple[int, ...] = (),
 ) -> tuple[Array, int, int]:  # fmt: skip
     """Run elementwise work or a move; integers on the grid `exponent`, words brought from DRAM, words written."""
     fetch = Fetcher(tensors, here)

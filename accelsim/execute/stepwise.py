@@ -14,7 +14,20 @@ import numpy as np
 
 from accelsim.arch import Accelerator
 from accelsim.errors import CheckFailed
-from accelsim.execute.buffers import Array, Box, Buffer, Dram, Moves, PsumBuffer, PsumStore, Ranges, stored_indices
+from accelsim.execute.buffers import (
+    Array,
+    Box,
+    Buffer,
+    Dram,
+    Moves,
+    PartlyHere,
+    PsumBuffer,
+    PsumStore,
+    Ranges,
+    source_of,
+    staying_of,
+    stored_indices,
+)
 from accelsim.mapping import Mapping, Point, Rules, points
 from accelsim.mapping.legality import tile_words
 from accelsim.problem import Operand
@@ -32,7 +45,7 @@ class _Machine:
         self.chains = {o.name: points(mapping, arch, o) for o in problem.operands}
         self.buffers: dict[str, list[tuple[Point, Buffer]]] = {}
         for name, tensor in (("Inputs", inputs), ("Weights", weights)):
-            parent: Dram | Buffer = Dram(tensor)
+            parent: Dram | PartlyHere | Buffer = source_of(tensor, problem.operand(name), mapping.share(name))
             self.buffers[name] = []
             for point in self.chains[name][:-1]:
                 size = point.whole_words or tile_words(problem.operand(name), mapping.tile_extents(point.position))
@@ -48,8 +61,8 @@ class _Machine:
         store: PsumStore | PsumBuffer = self.result
         for point in self.chains["Outputs"][:-1]:
             size = tile_words(problem.output, mapping.tile_extents(point.position))
-            stays = point.parent == "DRAM" and "Outputs" in mapping.resident
-            store = PsumBuffer(store, ("Outputs", point.parent, point.memory), self.moves, size, stays=stays)
+            staying = staying_of(mapping, problem.output, point.parent)
+            store = PsumBuffer(store, ("Outputs", point.parent, point.memory), self.moves, size, staying=staying)
             self.psums.append((point, store))
         self.places = list(product(*(range(digit.trips) for digit in mapping.digits)))
         self.held: dict[tuple[str, tuple[int, ...]], Words] = {}

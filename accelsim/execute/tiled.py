@@ -20,9 +20,12 @@ from accelsim.execute.buffers import (
     Dram,
     Index,
     Moves,
+    PartlyHere,
     PsumBuffer,
     PsumStore,
     Ranges,
+    source_of,
+    staying_of,
     stored_indices,
 )
 from accelsim.execute.links import (
@@ -90,7 +93,7 @@ class _Layer:
 
     def _buffers(self, name: str, tensors: dict[str, Array]) -> list[tuple[Point, Buffer]]:
         operand = self.problem.operand(name)
-        parent: Dram | Buffer = Dram(tensors[name])
+        parent: Dram | PartlyHere | Buffer = source_of(tensors[name], operand, self.mapping.share(name))
         found = []
         for point in self.chains[name][:-1]:
             link = (name, point.parent, point.memory)
@@ -108,8 +111,8 @@ class _Layer:
         found = []
         for point in self.chains["Outputs"][:-1]:
             link = ("Outputs", point.parent, point.memory)
-            stays = point.parent == "DRAM" and operand.name in self.mapping.resident
-            parent = PsumBuffer(parent, link, self.moves, self._words(operand, point), stays=stays)
+            staying = staying_of(self.mapping, operand, point.parent)
+            parent = PsumBuffer(parent, link, self.moves, self._words(operand, point), staying=staying)
             found.append((point, parent))
         return found
 

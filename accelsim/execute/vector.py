@@ -8,7 +8,7 @@ from math import prod
 import numpy as np
 
 from accelsim.arch import Accelerator
-from accelsim.execute.buffers import Array, Buffer, Dram, Index, Moves, Ranges, stored_indices
+from accelsim.execute.buffers import Array, Buffer, Index, Moves, Ranges, leaving, source_of, staying_of, stored_indices
 from accelsim.execute.functions import activate
 from accelsim.execute.links import window_tables
 from accelsim.execute.quantise import QTensor, to_grid
@@ -69,11 +69,11 @@ def run_pool(
     point = points(mapping, arch, operand)[0]
     moves = Moves()
     words = tile_words(operand, mapping.tile_extents(point.position))
-    source = Dram(x.values.reshape([axis.size for axis in operand.axes]))
+    source = source_of(x.values.reshape([axis.size for axis in operand.axes]), operand, mapping.share("Inputs"))
     buffer = Buffer(source, ("Inputs", "DRAM", point.memory), moves, words, rules.halo_reuse)
     if "Inputs" in mapping.resident:
         buffer.preload(stored_indices(operand, {d: (0, bound) for d, bound in problem.bounds}))
-    stored = 0 if "Outputs" in mapping.resident else 1
+    staying = staying_of(mapping, problem.output, "DRAM")
     result = np.zeros([axis.size for axis in problem.output.axes if axis.dims != ("M",)])
     for start in steps(mapping, point.position):
         ranges = {
@@ -87,5 +87,7 @@ def run_pool(
         box = tuple(slice(ranges[d][0], ranges[d][0] + ranges[d][1]) for d in "NGOPQ")
         result[box] = words_out
         moves.add(moves.final_writes, ("Outputs", point.memory, "PE"), words_out.size)
-        moves.add(moves.final_writes, ("Outputs", "DRAM", point.memory), stored * words_out.size)
+        all_axes = tuple(ranges[axis.dims[0]] for axis in problem.output.axes)
+        stored = words_out.reshape([length for _, length in all_axes])[leaving(all_axes, staying)]
+        moves.add(moves.final_writes, ("Outputs", "DRAM", point.memory), stored.size)
     return result.reshape(node.shape), moves

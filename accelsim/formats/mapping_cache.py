@@ -23,7 +23,7 @@ from accelsim.jit import cache_root, package_state
 from accelsim.mapper.exact.search import Found, Request
 from accelsim.mapping import Loop, Mapping, TileLevel
 
-SCHEMA = 2
+SCHEMA = 3
 
 
 def key_of(request: Request, state: str = "") -> str:
@@ -53,6 +53,7 @@ def _from_dict(data: dict[str, Any], request: Request) -> tuple[Mapping, Found]:
         tuple(Loop(*loop) for loop in data["pe"]),
         request.resident,
         frozenset((memory, operand) for memory, operand in data["bypass"]),
+        request.partly,
     )
     return mapping, Found((), **data["found"])
 

@@ -157,6 +157,7 @@ class LayerModel(_Model):
     pe: Level | None = Field(default=None)
     dataflow: Dataflow | None = None
     resident: list[Operand] = []
+    partly: dict[Operand, TimeLoop] = {}
     bypass: dict[str, list[Operand]] | None = None
 
 

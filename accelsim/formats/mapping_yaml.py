@@ -23,7 +23,8 @@ loops there) and an order, or is left out and then free::
 `bypass: {GLB: [Weights]}` says which operands pass by memories that may hold them; no others do. A full mapping without
 it says that none do, a constraint that this is free.
 
-`resident: [Weights]` says what lives in a region beside the tiles; it belongs to a mapping and restricts nothing.
+`resident: [Weights]` says what lives in a region beside the tiles, `partly: {Inputs: C 48}` that this is so for the
+first 48 indices of C only; they belong to a mapping and restrict nothing.
 """
 
 from __future__ import annotations
@@ -55,6 +56,7 @@ from accelsim.formats.yaml_text import place, refuse
 from accelsim.mapping import Loop, Mapping, TileLevel
 from accelsim.mapping.bands import TAPS
 from accelsim.mapping.constraint import AXES, Constraint, Rule
+from accelsim.mapping.shares import Share
 from accelsim.mapping.text import normal
 from accelsim.problem import Problem
 
@@ -262,7 +264,8 @@ def parse_mapping(text: str, problem: Problem, arch: Accelerator, source: str, l
         bypass = _bypass(model) or NONE
         arch = formed(arch, bypass)
         mapping = Mapping(
-            problem, arch.array.dataflow, levels, stream, spatial, inside, frozenset(model.resident), bypass
+            problem, arch.array.dataflow, levels, stream, spatial, inside, frozenset(model.resident), bypass,
+            tuple(sorted(Share(operand, loop.dim, loop.trips) for operand, loop in model.partly.items())),
         )  # fmt: skip
     except InputError as error:
         raise InputError(f"{file.where(at)}: {error}") from None
@@ -315,6 +318,8 @@ def write_mapping(mapping: Mapping) -> str:
     lines += [f"stream: {_list(mapping.stream)}", f"spatial: {_list(mapping.spatial)}", f"pe: {_list(mapping.pe)}"]
     if mapping.resident:
         lines.append(f"resident: [{', '.join(sorted(mapping.resident))}]")
+    if mapping.partly:
+        lines.append("partly: {" + ", ".join(f"{share.operand}: {share}" for share in mapping.partly) + "}")
     if mapping.bypass:
         past = {m: [op for at, op in sorted(mapping.bypass) if at == m] for m, _ in sorted(mapping.bypass)}
         lines.append("bypass: {" + ", ".join(f"{_key(m)}: [{', '.join(ops)}]" for m, ops in past.items()) + "}")

@@ -29,6 +29,7 @@ from accelsim.errors import InputError, nearest
 from accelsim.mapping import Loop, TileLevel
 from accelsim.mapping import Mapping as Nest
 from accelsim.mapping.legality import uses
+from accelsim.mapping.shares import Share
 from accelsim.mapping.text import KINDS, NO_NEST, PAST, level_line, normal, pass_line
 from accelsim.mapping.types import Kind
 from accelsim.problem import DIMS, Problem
@@ -37,7 +38,9 @@ LOOP = re.compile(r"for (?P<dim>\S+) in (?P<trips>\d{1,18})(?P<pe> in each PE)?"
 SPATIAL = re.compile(r"(?P<dim>\S+) in (?P<trips>\d{1,18}) \((?P<kind>rows|cols|diagonal|band)\)")
 PASS = re.compile(r"(?P<unit>array|vector unit) pass( \((?P<inside>.*)\))?")
 HELD = re.compile(r"resident (\S+?)(?=,| |$)")
-BARE = re.compile(r"\s*(resident \S+(, resident \S+)*)?\s*(; passed by: .*)?")
+PART = re.compile(r"(\S+) (\d{1,18}) of ([A-Z][a-z]+)")
+STAYING = r"(resident \S+|\S+ \d+ of [A-Z][a-z]+)"
+BARE = re.compile(rf"\s*({STAYING}(, {STAYING})*)?\s*(; passed by: .*)?")
 OPS = ("mac", "max", "avg", "lp")
 KIND_OF: dict[str, Kind] = {text[2:-1]: kind for kind, text in KINDS.items() if text}
 
@@ -184,6 +187,18 @@ def _residents(levels: Sequence[tuple[Line, str]], problem: Problem) -> frozense
     return frozenset(found)
 
 
+def _shares(levels: Sequence[tuple[Line, str]], problem: Problem) -> tuple[Share, ...]:
+    found = []
+    for line, rest in levels:
+        for dim, count, operand in PART.findall(rest):
+            if operand not in (o.name for o in problem.operands):
+                line.wrong(f"an operand, not {operand!r}; {nearest(operand, [o.name for o in problem.operands])}")
+            if dim not in DIMS:
+                line.wrong(f"a dim, not {dim!r}; {nearest(dim, DIMS)}")
+            found.append(Share(operand, dim, int(count)))
+    return tuple(sorted(found))
+
+
 def _bypass(levels: Sequence[tuple[Line, str, str]], problem: Problem) -> frozenset[tuple[str, str]]:
     found = set()
     for line, name, rest in levels:
@@ -238,14 +253,15 @@ def mapping_of(nest: NestLines, problem: Problem, arch: Accelerator) -> Nest:
     for (_, before, _), (line, name, _) in pairwise(read):
         if order.index(name) <= order.index(before):
             line.wrong(f"memories outer to inner, each once: {name} does not come after {before} on {arch.name}")
-    resident = _residents([(line, rest) for line, _, rest in read], problem)
+    lines = [(line, rest) for line, name, rest in read if name != "DRAM"]
+    resident, partly = _residents(lines, problem), _shares(lines, problem)
     levels = tuple(TileLevel(name, loops) for (_, name, _), (_, loops) in zip(read, nest.levels, strict=True))
     first = nest.levels[0][0]
     bypass = _bypass(read, problem)
     try:
         arch = formed(arch, bypass)
-        mapping = Nest(problem, arch.array.dataflow, levels, nest.stream, nest.spatial, nest.pe, resident, bypass)
-        mapping = normal(mapping, arch)
+        inside = nest.stream, nest.spatial, nest.pe
+        mapping = normal(Nest(problem, arch.array.dataflow, levels, *inside, resident, bypass, partly), arch)
     except InputError as error:
         raise InputError(f"{first.source}:{first.number}: nest of this line: {error}") from None
     _check_figures(nest, mapping, arch)

@@ -55,11 +55,12 @@ def bought_text(report: RunReport) -> str:
         was, found = sum(before[k] for k in keys), sum(now[k] for k in keys)
         return f"{100 * (found / was - 1):+.1f} %" if was else "0.0 %"
 
-    stay = len(report.schedule["tensors_on_chip"])
+    stay, parts = (len(report.schedule[f"tensors_{how}on_chip"]) for how in ("", "partly_"))
+    more = f", {parts} more in part" if parts else ""
     dram = change("dram_read_bits", "dram_write_bits")
     return (
         f"against layer by layer: cycles {change('cycles')}, energy {change('energy_pj')}, DRAM traffic {dram} "
-        f"({stay} tensors stay on chip, layers {'' if report.schedule['overlap'] else 'do not '}overlap)\n"
+        f"({stay} tensors stay on chip{more}, layers {'' if report.schedule['overlap'] else 'do not '}overlap)\n"
     )
 
 

@@ -14,6 +14,7 @@ from accelsim.energy import Flow, LevelTraffic, by_component
 from accelsim.energy.figures import Range
 from accelsim.errors import AccelsimError, InputError
 from accelsim.mapping import Loop, Mapping, TileLevel
+from accelsim.mapping.shares import Share
 from accelsim.mapping.types import Kind
 from accelsim.problem import Axis, Op, Operand, Problem, Role
 from accelsim.report import FJ_PER_PJ, LayerResult, Machine, RunReport, Totals
@@ -353,6 +354,14 @@ def _pair(text: str) -> tuple[str, str]:
     return memory, operand
 
 
+def _share(text: str) -> Share:
+    """What of an operand stays in part, from `OPERAND DIM COUNT`."""
+    match = re.fullmatch(r"(\w+) (\w+) (\d{1,18})", text)
+    if match is None:
+        raise InputError(f"{text!r}, expected an operand, a dim and a number, such as 'Inputs C 48'")
+    return Share(match[1], match[2], int(match[3]))
+
+
 def _nest(field: Field) -> Nest:
     """A nest; what its types refuse (a loop that covers too little, ...) is an error of the file."""
     levels = field.get("levels").items()
@@ -369,6 +378,7 @@ def _nest(field: Field) -> Nest:
             _loops(field.get("pe")),
             frozenset(field.get("resident").texts()),
             frozenset(_pair(text) for text in field.get("bypass").texts()),
+            tuple(_share(text) for text in field.get("partly").texts()),
         )
     except AccelsimError as error:
         if str(error).startswith(field.file):

@@ -25,6 +25,7 @@ from accelsim.mapping import Loop, Mapping, TileLevel
 from accelsim.mapping.constraint import ANYTHING, Constraint
 from accelsim.mapping.legality import problems_with
 from accelsim.mapping.points import vector_memory
+from accelsim.mapping.shares import Share
 from accelsim.problem import Problem
 from accelsim.sim.drafts import Drafts
 from accelsim.sim.limits import Limits
@@ -52,11 +53,12 @@ def map_problem(
     problem: Problem, arch: Accelerator, objective: Objective = "edp", post_ops: int = 0,
     whole: frozenset[str] = frozenset(), resident: frozenset[str] = frozenset(), zeros: Zeros = DENSE,
     limit: Constraint = ANYTHING, imperfect: bool = False, max_evaluations: int = EVALUATIONS,
-    library: Library | None = None, drafts: Drafts | None = None,
+    library: Library | None = None, drafts: Drafts | None = None, partly: tuple[Share, ...] = (),
 ) -> Mapped:  # fmt: skip
     """The best mapping of a problem whose finished words each take `post_ops` vector operations.
 
-    `whole` operands stay in their outermost memory as one tile; `resident` ones are there when the problem begins.
+    `whole` operands stay in their outermost memory as one tile; `resident` ones are there when the problem begins, and
+    of others the shares `partly`.
     `library` is asked before the search and told after it. `drafts` may be shared between problems and machines.
     Every form of the machine is searched (`arch.choices`: operands may pass by memories).
     `limit` restricts the space, `imperfect` widens it (`mapper.exact.space`). `zeros` change what the result costs, not
@@ -68,9 +70,9 @@ def map_problem(
     """
     drafts = Drafts() if drafts is None else drafts
     if problem.op != "mac":
-        return _map_pool(problem, forms(arch)[0], resident, drafts)
+        return _map_pool(problem, forms(arch)[0], resident, partly, drafts)
     most = min(max_evaluations, NO_LIMIT)
-    request = Request(problem, arch, objective, post_ops, limit, imperfect, most, whole, resident)
+    request = Request(problem, arch, objective, post_ops, limit, imperfect, most, whole, resident, partly)
     if drafts.limits != Limits():
         library = None  # what is found within a budget is not what others look for
     best = _known(request, drafts, library)
@@ -133,7 +135,9 @@ def _judged(request: Request, drafts: Drafts) -> Mapped:
     return replace(judge.verdict(), search=replace(found, best=(), simulated=judge.simulated))
 
 
-def _map_pool(problem: Problem, arch: Accelerator, resident: frozenset[str], drafts: Drafts) -> Mapped:
+def _map_pool(
+    problem: Problem, arch: Accelerator, resident: frozenset[str], partly: tuple[Share, ...], drafts: Drafts
+) -> Mapped:
     """Pooling: the largest tile of channels, then rows, that fits; windows stream inside."""
     memory = vector_memory(arch)
     bound = problem.bound
@@ -147,7 +151,7 @@ def _map_pool(problem: Problem, arch: Accelerator, resident: frozenset[str], dra
             if min(tile.get(d, bound[d]), bound[d]) > 1
         )
         levels = (TileLevel("DRAM", outer), *(TileLevel(m.name, ()) for m in arch.memories))
-        mapping = Mapping(problem, arch.array.dataflow, levels, inner, resident=resident)
+        mapping = Mapping(problem, arch.array.dataflow, levels, inner, resident=resident, partly=partly)
         wrong = problems_with(mapping, arch)
         if not wrong:
             return evaluate(mapping, arch, drafts=drafts)

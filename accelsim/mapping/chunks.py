@@ -22,7 +22,7 @@ class VectorJob:
     Attributes:
         kept_words: of `in_words`, those that every piece needs: loaded first and kept (scales, offsets, regions).
         here_words, kept_here: of the other and of these, those that are on chip before the work begins.
-        stays: the results stay on chip.
+        staying: of `out_words`, those that stay on chip.
         reads: words read on chip if that is not `in_words` (a gather reads words more than once).
     """
 
@@ -36,7 +36,7 @@ class VectorJob:
     reads: int | None = None
     here_words: int = 0
     kept_here: int = 0
-    stays: bool = False
+    staying: int = 0
 
     @property
     def loaded_words(self) -> int:
@@ -51,7 +51,7 @@ class VectorJob:
     @property
     def stored_words(self) -> int:
         """Words that go to DRAM."""
-        return 0 if self.stays else self.out_words
+        return self.out_words - self.staying
 
 
 def chunk_count(job: VectorJob, arch: Accelerator, least: int = 1) -> int:

@@ -76,7 +76,7 @@ def _residency(mapping: Mapping, arch: Accelerator) -> list[str]:
     """A resident operand needs a memory that can keep it whole."""
     wrong = []
     for operand in mapping.problem.operands:
-        if operand.name in mapping.resident:
+        if mapping.stays(operand.name):
             point = points(mapping, arch, operand)[0]
             if point.memory == "PE" or not arch.memory(point.memory).keeps(operand.name):
                 wrong.append(f"{operand.name} cannot be resident: no memory keeps it whole")

@@ -65,17 +65,24 @@ def _words(loops: tuple[Loop, ...]) -> list[str]:
     return [f"for {loop.dim} in {loop.trips}{KINDS[loop.kind]}" for loop in _useful(loops)]
 
 
+def _outermost(mapping: Mapping, arch: Accelerator, operand: str) -> str:
+    """The outermost memory that keeps an operand."""
+    return points(mapping, arch, mapping.problem.operand(operand))[0].memory
+
+
 def level_line(mapping: Mapping, arch: Accelerator, name: str) -> str:
     """What a memory holds while the loops below its line run; a memory that holds nothing says so.
 
-    An operand that has a region of its own beside the tiles is `resident` in its outermost memory.
+    An operand that has a region of its own beside the tiles is `resident` in its outermost memory; of one that has it
+    in part, the share is there, `C 48 of Inputs`.
     """
     if name == "DRAM":
         return f"DRAM: {', '.join(operand.name for operand in mapping.problem.operands)}"
     memory = arch.memory(name)
     used = uses(mapping, arch, memory)
-    here = {o.name for o in mapping.problem.operands if points(mapping, arch, o)[0].memory == name} & mapping.resident
+    here = {operand for operand in mapping.resident if _outermost(mapping, arch, operand) == name}
     held = [f"resident {operand}" for operand in sorted(here - {use.operand for use in used})]
+    held += [f"{s} of {s.operand}" for s in mapping.partly if _outermost(mapping, arch, s.operand) == name]
     for use in used:
         resident = "resident " if use.operand in here else ""
         held.append(f"{resident}{use.operand} {use.depth} x {amount(use.tile_words * use.word_bits)} B")

@@ -24,7 +24,8 @@ from typing import Literal
 from accelsim.arch import ArrayAxis, Dataflow
 from accelsim.errors import MappingError
 from accelsim.mapping.bands import TAPS, Band, bands_among
-from accelsim.problem import DIMS, Problem
+from accelsim.mapping.shares import Share, check_shares
+from accelsim.problem import DIMS, Operand, Problem
 
 Kind = Literal["temporal", "row", "col", "diagonal", "band"]
 
@@ -101,6 +102,7 @@ class Mapping:
             are there before the problem begins, finished Outputs stay there. None of their words cross the DRAM link
             (unfinished psums do).
         bypass: (memory, operand) pairs: operands that pass by a memory which may hold them (`arch.choices`).
+        partly: shares of Inputs and Outputs that stay so, while the rest crosses the DRAM link (`mapping.shares`).
     """
 
     problem: Problem
@@ -111,6 +113,7 @@ class Mapping:
     pe: tuple[Loop, ...] = ()
     resident: frozenset[str] = frozenset()
     bypass: frozenset[tuple[str, str]] = frozenset()
+    partly: tuple[Share, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.levels or self.levels[0].memory != "DRAM":
@@ -126,6 +129,7 @@ class Mapping:
             useful = [trips for trips in mine if trips > 1]
             if useful and (useful[0] - 1) * (covered // useful[0]) >= bound:
                 raise MappingError(f"the outermost loop over {dim} has iterations beyond its bound {bound}")
+        check_shares(self.partly, self.problem, self.resident)
         _ = self.bands
 
     def _flat(self) -> Iterator[Loop]:
@@ -134,6 +138,19 @@ class Mapping:
         yield from self.stream
         yield from self.spatial
         yield from self.pe
+
+    def share(self, operand: str) -> Share | None:
+        """What of an operand stays on chip, if a part of it does."""
+        return next((share for share in self.partly if share.operand == operand), None)
+
+    def stays(self, operand: str) -> bool:
+        """Is an operand on chip before, or does it stay after, all of it or a part?"""
+        return operand in self.resident or self.share(operand) is not None
+
+    def crossing(self, operand: Operand, parent: str) -> Operand:
+        """The operand as the link from `parent` down sees it: that from DRAM does not see words that stay in part."""
+        share = self.share(operand.name) if parent == "DRAM" else None
+        return operand if share is None else share.crossing(operand)
 
     @cached_property
     def passes(self) -> int:

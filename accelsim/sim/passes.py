@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from accelsim.arch import Accelerator
 from accelsim.mapping import Mapping, Point, Rules, points
+from accelsim.mapping.shares import Share
 from accelsim.problem import Operand
 from accelsim.traffic.factors import Advance, AxisNest, Factors, axis_nests, last_child
 
@@ -358,18 +359,21 @@ def tiles_visited(passes: Passes, operand: Operand, position: int, where: NDArra
 
 def link_flow(passes: Passes, operand: Operand, point: Point, rules: Rules, factors: Factors) -> LinkFlow:
     """Words of one operand over one link in every pass."""
-    words, first, kept = _arrivals(passes, operand, point, rules, factors)
+    output = operand.role == "output"
+    seen = operand if output else passes.mapping.crossing(operand, point.parent)
+    words, first, kept = _arrivals(passes, seen, point, rules, factors)
     resident = point.parent == "DRAM" and operand.name in passes.mapping.resident
-    if resident and operand.role != "output":
+    if resident and not output:
         words, first = words * 0, first * 0
     columns = _visited(passes, operand, point.position)
     changed = _changes(passes, columns)
     tile = np.cumsum(changed) - 1
     zero = np.zeros(passes.count, np.int64)
-    if operand.role != "output":
+    if not output:
         return LinkFlow(operand, point, words, zero, zero, changed, tile, first, np.zeros(0, np.intp))
     mapping = passes.mapping
-    distinct = _distinct(passes, operand, point.position)
+    share = mapping.share(operand.name) if point.parent == "DRAM" else None
+    distinct, stored = (_distinct(passes, operand, point.position, part) for part in (None, share))
     which, begins, ends = _visits(passes, columns, operand, point.position)
     leaving = words + kept - _kept_after(passes, operand, point, rules, factors, kept)
     final = np.where(ends, distinct, 0)
@@ -377,7 +381,8 @@ def link_flow(passes: Passes, operand: Operand, point: Point, rules: Rules, fact
         down = words
     else:
         down = words - np.where(begins, distinct, 0)
-    return LinkFlow(operand, point, down, leaving - final, final * (not resident), changed, tile, first, which)
+    going = np.where(ends, stored * (not resident), 0)
+    return LinkFlow(operand, point, down, leaving - final, going, changed, tile, first, which)
 
 
 def _kept_after(passes: Passes, operand: Operand, point: Point, rules: Rules, factors: Factors, kept: Ints) -> Ints:
@@ -402,14 +407,16 @@ def _visits(
     return np.zeros(passes.count, np.intp), *passes.picked.ends(named)
 
 
-def _distinct(passes: Passes, operand: Operand, position: int) -> Ints:
-    """Per pass: distinct output words of the tile it works on."""
+def _distinct(passes: Passes, operand: Operand, position: int, share: Share | None) -> Ints:
+    """Per pass: distinct output words of the tile it works on, without those of a share that stays on chip."""
     mapping = passes.mapping
     outside = min(position, passes.position)
     distinct = np.ones(passes.count, np.int64)
     for dim in operand.dims:
         begin = passes.tiles(dim, outside)
         table = np.minimum(mapping.tile_step(dim, outside), mapping.problem.bound[dim] - begin)
+        if share is not None and dim == share.dim:
+            table = np.clip(begin + table - share.count, 0, table)
         distinct = distinct * passes.of(dim, table) if dim in passes.number else distinct * table[0]
     return distinct
 

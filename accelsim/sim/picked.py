@@ -75,7 +75,7 @@ def _borders(mapping: Mapping) -> dict[str, tuple[int, int]]:
     bound = mapping.problem.bound
     found = dict.fromkeys(bound, (0, 0))
     for operand in mapping.problem.operands:
-        for axis in operand.axes:
+        for axis in mapping.crossing(operand, "DRAM").axes:
             most = axis.offset + sum(coef * (bound[dim] - 1) for dim, coef in axis.terms)
             for dim, coef in axis.terms:
                 low, high = -(min(0, axis.offset) // coef), -(min(0, axis.size - 1 - most) // coef)

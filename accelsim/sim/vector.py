@@ -22,7 +22,8 @@ def vector_stream(job: VectorJob, arch: Accelerator, limits: Limits | None = Non
     (Limits() if limits is None else limits).check("chunks of vector work", chunks, "a larger memory makes them fewer")
     depth = {h.operand: h.depth for h in memory.holds}
     reads = job.in_words if job.reads is None else job.reads
-    ins, outs, ops, seen = (chunk_bounds(job, chunks, w) for w in (job.loaded_words, job.out_words, job.ops, reads))
+    sums = job.loaded_words, job.out_words, job.stored_words, job.ops, reads
+    ins, outs, going, ops, seen = (chunk_bounds(job, chunks, words) for words in sums)
     segments, transfers, ideal = [], [], 0
     regions = Regions(arch.dram)
     sizes = (
@@ -46,8 +47,9 @@ def vector_stream(job: VectorJob, arch: Accelerator, limits: Limits | None = Non
         if bits_in:
             place = inputs + kept + ins[k] * precision.input_bits
             transfers.append(Transfer("load", "Inputs", bits_in, max(-1, k - depth["Inputs"]), k, address=place))
-        if bits_out and not job.stays:
-            wanted, place = min(chunks, k + depth["Outputs"]), outputs + outs[k] * precision.output_bits
-            transfers.append(Transfer("store", "Outputs", bits_out, k, wanted, address=place))
+        bits_going = (going[k + 1] - going[k]) * precision.output_bits
+        if bits_going:
+            wanted, place = min(chunks, k + depth["Outputs"]), outputs + going[k] * precision.output_bits
+            transfers.append(Transfer("store", "Outputs", bits_going, k, wanted, address=place))
     busy = sum(s.stream for s in segments)
     return stream_of(segments, transfers, Breakdown(ideal, busy - ideal))

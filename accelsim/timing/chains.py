@@ -84,7 +84,7 @@ def set_chains(mapping: Mapping, arch: Accelerator, counts: tuple[LinkCount, ...
             used = work_on(mapping, arch, last_tile(mapping, one.operand, one.point.position), n, True)
             s[at] += (one.depth - 1) * (first + used)
     results = fed["Outputs"]
-    if "Outputs" not in mapping.resident:
+    if not mapping.stays("Outputs"):
         tile = max(1, tile_words(results.operand, mapping.tile_extents(results.point.position)))
         tiles = _ceil(results.count.psum_writes + results.count.final_writes, tile)
         drain = least_drain(mapping, arch, True) if n[b.OVERLAP] else 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import prod
 
 import numpy as np
@@ -172,7 +173,7 @@ def _edges(mapping: Mapping, arch: Accelerator, counts: tuple[LinkCount, ...], s
         if operand.role == "output":
             last = (
                 0
-                if operand.name in mapping.resident
+                if mapping.stays(operand.name)
                 else prod(
                     words for dim, words in last_tile(mapping, operand, point.position).items() if dim in operand.dims
                 )
@@ -236,6 +237,17 @@ def _inputs_with(mapping: Mapping, arch: Accelerator, counts: tuple[LinkCount, .
     return max(0, reads - steps * words) * arch.precision.read_bits("Inputs")
 
 
+def as_if_whole(mapping: Mapping, counts: tuple[LinkCount, ...]) -> tuple[LinkCount, ...]:
+    """Counts as if operands that stay in part stayed whole: which of their tiles cross the DRAM link, and when, is for
+    the sum over the channel only. Without their transfers nothing ends later."""
+    found = []
+    for c in counts:
+        if c.parent == "DRAM" and mapping.share(c.operand) is not None:
+            c = replace(c, reads=c.reads if c.operand == "Outputs" else 0, final_writes=0)
+        found.append(c)
+    return tuple(found)
+
+
 def latency_bound(mapping: Mapping, arch: Accelerator, counts: tuple[LinkCount, ...], post_ops: int = 0) -> int:
     """B in cycles of a mapping with these counts (`traffic.count`); never above its simulated makespan."""
     final = stored_words(mapping.problem.output, mapping)
@@ -257,9 +269,10 @@ def latency_bound(mapping: Mapping, arch: Accelerator, counts: tuple[LinkCount, 
         _row_stationary(mapping, arch, counts, s)
     else:
         _systolic(mapping, arch, counts, s)
-    _edges(mapping, arch, counts, s)
+    moved = as_if_whole(mapping, counts)
+    _edges(mapping, arch, moved, s)
     s[b.BESIDE] = _beside(mapping, arch, s)
     s[b.SWAP] = _swaps(mapping, arch, counts, s)
-    set_ends(mapping, arch, counts, numbers, s)
-    set_chains(mapping, arch, counts, numbers, s)
+    set_ends(mapping, arch, moved, numbers, s)
+    set_chains(mapping, arch, moved, numbers, s)
     return int(b.time_bound(np.array(numbers, np.int64), np.array(s, np.int64)))

@@ -57,7 +57,9 @@ def count_point(mapping: Mapping, operand: Operand, point: Point, rules: Rules, 
     shared = point.shared if at_array else None
     reuse = at_array or rules.halo_reuse
     whole = point.whole_words > 0
-    nests = axis_nests(mapping, operand, point.position, shared, reuse, whole)
+    crossing = mapping.crossing(operand, point.parent)
+    seen = operand if operand.role == "output" else crossing
+    nests = axis_nests(mapping, seen, point.position, shared, reuse, whole)
     visits = _arrivals(mapping, nests, point.position, point.retained, factors) * max(1, point.whole_words)
     if at_array and not whole:
         each = axis_nests(mapping, operand, point.position, (), True)
@@ -69,7 +71,8 @@ def count_point(mapping: Mapping, operand: Operand, point: Point, rules: Rules, 
         return read_link(*link, visits, arrivals, mapping.resident)
     read_first = rules.psum_first_visit == "read" and mapping.problem.op == "mac"
     final = stored_words(operand, mapping)
-    return output_link(point.parent, point.memory, visits, arrivals, final, read_first, mapping.resident)
+    stored = 0 if operand.name in mapping.resident else stored_words(crossing, mapping)
+    return output_link(point.parent, point.memory, visits, arrivals, final, stored, read_first)
 
 
 def read_link(operand: str, parent: str, child: str, visits: int, arrivals: int, resident: frozenset[str]) -> LinkCount:
@@ -80,15 +83,15 @@ def read_link(operand: str, parent: str, child: str, visits: int, arrivals: int,
 
 
 def output_link(
-    parent: str, child: str, visits: int, arrivals: int, final: int, read_first: bool, resident: frozenset[str]
+    parent: str, child: str, visits: int, arrivals: int, final: int, stored: int, read_first: bool
 ) -> LinkCount:
     """Words over a link of Outputs: `visits` at the parent, `final` of them finished, `arrivals` sent by the child.
 
-    A psum is read back on every visit but its first; between array and memory on that one too if `read_first`. Finished
-    words of resident Outputs stay where they are instead of going to DRAM.
+    A psum is read back on every visit but its first; between array and memory on that one too if `read_first`. To DRAM
+    go the `stored` of the finished words; the others stay where they are.
     """
     reloads = visits if read_first and child == "PE" else visits - final
-    staying = final if parent == "DRAM" and "Outputs" in resident else 0
+    staying = final - stored if parent == "DRAM" else 0
     return LinkCount("Outputs", parent, child, reloads, reloads, arrivals - staying, visits - final, final - staying)
 
 

@@ -18,6 +18,7 @@ from accelsim.mapper.objective import objective_cost
 from accelsim.mapping import Loop, Mapping, TileLevel, rules_of
 from accelsim.mapping.constraint import ANYTHING, ONE, Constraint, Rule
 from accelsim.mapping.legality import problems_with
+from accelsim.mapping.shares import Share
 from accelsim.mapping.types import Kind
 from accelsim.problem import DIMS, Problem, conv_problem
 from accelsim.timing.sums import latency_bound
@@ -161,7 +162,7 @@ def edge_case(rng: Random) -> tuple[Problem, Accelerator]:
 
 def enumerated(
     problem: Problem, arch: Accelerator, most: int, resident: frozenset[str] = frozenset(),
-    limit: Constraint = ANYTHING,
+    limit: Constraint = ANYTHING, partly: tuple[Share, ...] = (),
 ) -> dict[str, int] | None:  # fmt: skip
     """The least cost by objective over all mappings that are allowed (none if none fits); None if the space has more
     than `most`."""
@@ -171,7 +172,8 @@ def enumerated(
     if len(mappings) > most:
         return None
     for mapping in mappings:
-        found = costs(replace(mapping, resident=resident), arch, factors) if limit.allows(mapping) else None
+        kept = replace(mapping, resident=resident, partly=partly)
+        found = costs(kept, arch, factors) if limit.allows(mapping) else None
         for goal in GOALS if found else ():
             assert found is not None
             value = objective_cost(goal, *found)

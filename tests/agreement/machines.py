@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import strategies as st
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 from accelsim.arch import Accelerator, Dram, Hold, MemoryLevel, PEArray, Precision, Spad, VectorUnit
 from accelsim.mapping import Loop, Mapping, TileLevel
 from accelsim.mapping.bands import TAPS
+from accelsim.mapping.shares import Share
 from accelsim.problem import DIMS, Problem, conv_problem
 
 SHARES: dict[str, dict[str, tuple[str, ...]]] = {
@@ -129,3 +131,24 @@ def nests(draw: st.DrawFn, dataflow: str, most: int = 5) -> Mapping:
         problem, flow_of(dataflow), (TileLevel("DRAM", order["DRAM"]), TileLevel("GLB", order["GLB"])),
         order["stream"], order["spatial"], order["pe"],
     )  # fmt: skip
+
+
+@st.composite
+def shares(draw: st.DrawFn, problem: Problem, resident: frozenset[str] = frozenset()) -> tuple[Share, ...]:
+    """Parts of inputs and results that stay on chip."""
+    found = []
+    for operand in problem.operands:
+        dims = [
+            axis.dims[0] for axis in operand.axes
+            if len(axis.dims) == 1 and axis.offset == 0 and axis.size == problem.bound[axis.dims[0]] > 1
+        ]  # fmt: skip
+        if operand.role != "weight" and operand.name not in resident and dims and draw(st.booleans()):
+            dim = draw(st.sampled_from(dims))
+            found.append(Share(operand.name, dim, draw(st.integers(1, problem.bound[dim] - 1))))
+    return tuple(sorted(found))
+
+
+def staying(data: st.DataObject, mapping: Mapping, resident: set[str]) -> Mapping:
+    """A mapping with these operands resident and parts of some others."""
+    whole = frozenset(resident)
+    return replace(mapping, resident=whole, partly=data.draw(shares(mapping.problem, whole)))

@@ -27,7 +27,7 @@ from accelsim.sim.stream import OPERAND, Stream, stream_of
 from accelsim.timing.sums import latency_bound
 from accelsim.traffic import count
 from tests.agreement.exact_cases import every_mapping, random_problem
-from tests.agreement.machines import flow_of, machine, nests
+from tests.agreement.machines import flow_of, machine, nests, staying
 from tests.agreement.test_engines import streams
 from tests.agreement.test_nests import DEPTHS, FLOWS, PIECES, STAYS, gemm, varied
 
@@ -135,7 +135,7 @@ def test_nests_equal_simpy(
     data: st.DataObject, dataflow: str, stays: set[str], overlap: bool, bandwidth: int, latency: int,
     depths: tuple[int, int, int], ops: int, piece: int,
 ) -> None:  # fmt: skip
-    mapping = replace(data.draw(nests(dataflow)), resident=frozenset(stays))
+    mapping = staying(data, data.draw(nests(dataflow)), stays)
     check_nest(mapping, varied(dataflow, depths, overlap, bandwidth, latency, piece), ops)
 
 
@@ -178,7 +178,7 @@ def test_long_nests_equal_the_event_loop(
     data: st.DataObject, dataflow: str, overlap: bool, latency: int, bandwidth: int, depths: tuple[int, int, int],
     piece: int, stays: set[str],
 ) -> None:  # fmt: skip
-    mapping = replace(data.draw(long_nests(dataflow)), resident=frozenset(stays))
+    mapping = staying(data, data.draw(long_nests(dataflow)), stays)
     assume(mapping.passes < 20_000)
     check_nest(mapping, varied(dataflow, depths, overlap, bandwidth, latency, piece), 1, simpy=False)
 
@@ -193,7 +193,7 @@ def test_nests_equal_the_event_loop_on_thousands(
     data: st.DataObject, dataflow: str, halo: bool, stays: set[str], overlap: bool, bandwidth: int, latency: int,
     depths: tuple[int, int, int], ops: int, piece: int,
 ) -> None:  # fmt: skip
-    mapping = replace(data.draw(nests(dataflow, most=9)), resident=frozenset(stays))
+    mapping = staying(data, data.draw(nests(dataflow, most=9)), stays)
     arch = replace(varied(dataflow, depths, overlap, bandwidth, latency, piece), halo_reuse=halo)
     check_nest(mapping, arch, ops, simpy=False)
 

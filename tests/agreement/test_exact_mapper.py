@@ -24,6 +24,7 @@ from accelsim.mapper.search import map_problem
 from accelsim.mapping import Loop, Mapping, TileLevel, rules_of
 from accelsim.mapping.constraint import Constraint, Factor, Rule
 from accelsim.mapping.legality import problems_with
+from accelsim.mapping.shares import Share
 from accelsim.problem import Problem, conv_problem, gemm_problem
 from accelsim.timing.bound import at_least, cost_below, dram_cycles
 from accelsim.timing.sums import latency_bound
@@ -39,7 +40,7 @@ from tests.agreement.exact_cases import (
     least,
     random_problem,
 )
-from tests.agreement.machines import machine, problems
+from tests.agreement.machines import machine, problems, shares
 
 CONV = conv_problem(
     batch=1, groups=1, out_channels=16, in_channels=8, out_size=(8, 8), kernel=(3, 3), in_size=(8, 8), pad=(1, 1)
@@ -101,6 +102,40 @@ def test_search_equals_enumeration_with_resident_operands(resident: set[str]) ->
     assert compared >= 12
 
 
+HALVES = [
+    (("Inputs", "C", 2),),
+    (("Outputs", "M", 1),),
+    (("Inputs", "C", 1), ("Outputs", "M", 3)),
+    (("Inputs", "N", 1),),
+]
+
+
+@pytest.mark.parametrize("parts", HALVES)
+def test_search_equals_enumeration_with_operands_in_part(parts: tuple[tuple[str, str, int], ...]) -> None:
+    """Of which the first channels or images never cross the DRAM link."""
+    compared = 0
+    partly = tuple(Share(*part) for part in parts)
+    for seed in range(14):
+        rng = Random(seed)
+        small = random_problem(rng)
+        bound = small.bound | {share.dim: 4 if share.dim != "N" else 2 for share in partly}
+        axes = small.operand("Inputs").axes
+        problem = conv_problem(
+            batch=bound["N"], groups=bound["G"], out_channels=bound["M"], in_channels=bound["C"],
+            out_size=(bound["P"], bound["Q"]), kernel=(bound["R"], bound["S"]),
+            in_size=(axes[4].size, axes[5].size), stride=(axes[4].terms[0][1], axes[5].terms[0][1]),
+            dilation=(axes[4].terms[1][1], axes[5].terms[1][1]), pad=(-axes[4].offset, -axes[5].offset),
+        )  # fmt: skip
+        for name, make in MACHINES.items():
+            arch = make(rng.choice(CAPACITIES))
+            best = enumerated(problem, arch, 200, partly=partly)
+            if best is not None:
+                found = {goal: least(problem, arch, goal, partly=partly) for goal in GOALS}
+                assert found == {goal: best.get(goal) for goal in GOALS}, (seed, name)
+                compared += bool(best)
+    assert compared >= 8
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", list(MACHINES))
 def test_search_equals_enumeration_of_five_hundred_problems(name: str) -> None:
@@ -132,10 +167,13 @@ def test_every_mapping_kept_costs_what_the_other_readings_say(dataflow: str, dat
     imperfect = data.draw(st.booleans())
     kept = ["Inputs", "Outputs"] + (["Weights"] if dataflow in ("os", "is") else [])
     resident = data.draw(st.frozensets(st.sampled_from(kept)))
+    partly = data.draw(shares(problem, resident))
+    partly = tuple(share for share in partly if problem.bound[share.dim] in (2, 4))  # costs are whole numbers
     goal = data.draw(st.sampled_from(GOALS))
-    found = Search(Request(problem, arch, goal, 2, imperfect=imperfect, resident=resident)).run()
+    found = Search(Request(problem, arch, goal, 2, imperfect=imperfect, resident=resident, partly=partly)).run()
     for candidate in found.best[:6]:
         assert problems_with(candidate.mapping, arch) == [] and candidate.mapping.resident == resident
+        assert candidate.mapping.partly == partly
         counts = count(candidate.mapping, arch, rules_of(arch))
         assert candidate.cycles == latency_bound(candidate.mapping, arch, counts, 2)
         simulated = evaluate(candidate.mapping, arch, 2)

@@ -23,7 +23,7 @@ from accelsim.sim.passes import Passes, enumerate_passes, flows_of
 from accelsim.sim.picked import Nest, pick
 from accelsim.sim.simulate import FEW, simulate
 from accelsim.traffic import Factors
-from tests.agreement.machines import machine, nests
+from tests.agreement.machines import machine, nests, staying
 
 FLOWS = st.sampled_from(["ws", "os", "is", "rs", "tree", "cast"])
 STAYS = st.sets(st.sampled_from(["Inputs", "Outputs"]))
@@ -85,7 +85,7 @@ def varied(
 @settings(deadline=None, max_examples=40)
 @given(data=st.data(), dataflow=FLOWS, halo=st.booleans(), stays=STAYS)
 def test_picked_passes_stand_for_all(data: st.DataObject, dataflow: str, halo: bool, stays: set[str]) -> None:
-    check_picked(replace(data.draw(nests(dataflow)), resident=frozenset(stays)), dataflow, halo)
+    check_picked(staying(data, data.draw(nests(dataflow)), stays), dataflow, halo)
 
 
 @settings(deadline=None, max_examples=60)
@@ -97,7 +97,7 @@ def test_periods_equal_simpy(
     data: st.DataObject, dataflow: str, stays: set[str], overlap: bool, bandwidth: int, latency: int,
     depths: tuple[int, int, int], ops: int, piece: int,
 ) -> None:  # fmt: skip
-    mapping = replace(data.draw(nests(dataflow)), resident=frozenset(stays))
+    mapping = staying(data, data.draw(nests(dataflow)), stays)
     check_engines(mapping, varied(dataflow, depths, overlap, bandwidth, latency, piece), ops)
 
 
@@ -111,7 +111,7 @@ def test_periods_equal_simpy_on_thousands(
     data: st.DataObject, dataflow: str, halo: bool, stays: set[str], overlap: bool, bandwidth: int, latency: int,
     depths: tuple[int, int, int], ops: int, piece: int,
 ) -> None:  # fmt: skip
-    mapping = replace(data.draw(nests(dataflow, most=9)), resident=frozenset(stays))
+    mapping = staying(data, data.draw(nests(dataflow, most=9)), stays)
     check_picked(mapping, dataflow, halo)
     check_engines(mapping, replace(varied(dataflow, depths, overlap, bandwidth, latency, piece), halo_reuse=halo), ops)
 

@@ -16,7 +16,8 @@ from accelsim.graph import LayerGraph, Network, optimise
 from accelsim.lookup import load_arch
 from accelsim.mapper.objective import Objective
 from accelsim.pieces import pieces_of
-from accelsim.plan import Options, Plan, plan_network
+from accelsim.plan import Options, Plan
+from accelsim.planning import plan_network
 from accelsim.schedule import timetable
 from accelsim.sim import oracle, recurrence
 from accelsim.sim.network import Beside, Piece, Room, joined, part_times

@@ -6,6 +6,7 @@ simulator lists.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
 
@@ -23,7 +24,8 @@ from accelsim.mapping import Loop, Mapping, TileLevel
 from accelsim.mapping.chunks import chunk_bounds
 from accelsim.pieces import left_over, pieces_of
 from accelsim.pipeline import run
-from accelsim.plan import Options, Plan, plan_network
+from accelsim.plan import Options, Plan
+from accelsim.planning import plan_network
 from accelsim.problem import Operand, Problem
 from accelsim.residency import activation_home, home, residency
 from accelsim.schedule import timetable
@@ -114,13 +116,16 @@ def test_words_finish_with_the_last_pass_that_touches_them(dataflow: str, data: 
 
 
 def check_words(one: Plan, other: Plan, first: Piece, second: Piece) -> None:
-    """Every chunk that follows finds its words: those of its pass and all before are touched no more."""
+    """Every chunk that follows finds its words on chip: those of its pass and all before are touched no more."""
     job, mapped = other.parts[0].job, one.parts[0].mapped
     assert job is not None and mapped is not None and second.beside is not None
     ends = chunk_bounds(job, len(second.stream.work), job.rows)[1:]
     words = mapped.mapping.problem.output.words
     rows = job.rows if job.rows < job.out_words else words
     all_words, whole = rows_by_pass(mapped.mapping, words), rows_by_pass(mapped.mapping, rows)
+    if one.in_part:
+        kept = last_passes(mapped.mapping)[: one.staying].reshape(-1, words // rows).max(axis=1)
+        rows, whole = kept.size, np.cumsum(np.bincount(kept, minlength=all_words.size))
     passes = np.searchsorted(all_words, mapped.simulated.finished)  # segment by segment, its last pass or one before
     there = job.rows - rows
     for needs, end in zip(second.beside.after.tolist(), ends, strict=True):
@@ -163,10 +168,46 @@ def test_chunks_wait_for_their_words_and_find_room(name: str, schedule: str) -> 
         for memory, bits in second.beside.capacity.items():
             assert first.usage(memory)[0] + second.usage(memory)[0] <= bits <= first.capacity[memory]
         if one.node.name in other.node.inputs:
-            if one.stays:
+            if one.staying:
                 check_words(one, other, first, second)
-            else:
+            if not one.stays:
                 check_stores(second, other, arch, made)
+
+
+def rows_network() -> LayerGraph:
+    """Rows that a normalisation takes one by one."""
+    net = Network("rows")
+    return optimise(net.build(net.linear(net.layer_norm(net.linear(net.input(512, 256), 64)), 32)))
+
+
+@pytest.mark.parametrize(
+    ("name", "kib", "graph"),
+    [("eyeriss", 24, network), ("simba", 24, network), ("tpu_like", 16, network), ("tpu_like", 24, rows_network)],
+)  # fmt: skip
+def test_chunks_wait_for_both_parts_of_their_words(name: str, kib: int, graph: Callable[[], LayerGraph]) -> None:
+    """Of results that stay in part: the words on chip are finished, the others in the queue to DRAM. One segment
+    too early is found."""
+    arch = load_arch(name)[0]
+    keeper = activation_home(arch)
+    small = tuple(replace(m, capacity_bits=8192 * kib) if m == keeper else m for m in arch.memories)
+    arch = replace(arch, memories=small)
+    plans = plan_network(graph(), arch, Options())
+    made, followed = pieces_of(plans, arch), 0
+    owners = [plan for plan in plans for _ in plan.parts]
+    for number, second in enumerate(made):
+        one, other, first = owners[number - 1], owners[number], made[number - 1]
+        if second.beside is None or not one.in_part or one.node.name not in other.node.inputs:
+            continue
+        check_words(one, other, first, second)
+        check_stores(second, other, arch, made)
+        followed += 1
+        early = replace(second, beside=replace(second.beside, after=np.maximum(1, second.beside.after - 1)))
+        with pytest.raises(AssertionError):
+            check_words(one, other, first, early)
+            check_stores(early, other, arch, [*made[:number], early, *made[number + 1 :]])
+    assert followed
+    whole = joined(made)
+    assert oracle.run(whole.stream, arch.dram, arch.clock_hz) == recurrence.run(whole.stream, arch.dram, arch.clock_hz)
 
 
 def test_all_ways_to_run_side_by_side_occur() -> None:
@@ -193,7 +234,7 @@ def test_rows_of_softmax_and_normalisation_follow_the_array(name: str, norm: boo
     x = net.linear(net.input(512, 64), 96)
     x = net.layer_norm(x) if norm else net.softmax(x)
     arch = load_arch(name)[0]
-    plans = plan_network(optimise(net.build(net.linear(x, 32))), arch, Options())
+    plans = plan_network(optimise(net.build(net.linear(x, 32))), arch, Options(), parts=False)
     made = pieces_of(plans, arch)
     (number,) = (n for n, piece in enumerate(made) if piece.beside is not None)
     owners = [plan for plan in plans for _ in plan.parts]

@@ -12,7 +12,8 @@ from accelsim.formats.nest_text import parse_nest, parse_nests
 from accelsim.graph import optimise
 from accelsim.lookup import load_arch, load_model
 from accelsim.mapping.text import NO_NEST, normal
-from accelsim.plan import Options, Plan, plan_network
+from accelsim.plan import Options, Plan
+from accelsim.planning import plan_network
 from tests.smoke.test_cli import accelsim
 
 NET = """

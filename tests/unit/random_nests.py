@@ -18,7 +18,7 @@ from accelsim.mapping import Loop, Mapping, TileLevel
 from accelsim.mapping.legality import problems_with
 from accelsim.mapping.types import Kind
 from accelsim.problem import DIMS, Problem, pool_problem
-from tests.agreement.machines import problems
+from tests.agreement.machines import problems, shares
 
 MACHINES = sorted(list_archs())
 
@@ -79,11 +79,12 @@ def legal_nests(draw: st.DrawFn, arch: Accelerator) -> Mapping:
     stream = order["stream"] if pooling else inside[0]
     levels = tuple(TileLevel(name, order[name]) for name in names)
     resident = draw(st.frozensets(st.sampled_from(["Inputs", "Outputs"] + ([] if pooling else ["Weights"]))))
+    partly = draw(shares(problem, resident))
     try:
-        found = Mapping(problem, arch.array.dataflow, levels, stream, inside[1], inside[2], resident)
+        found = Mapping(problem, arch.array.dataflow, levels, stream, inside[1], inside[2], resident, partly=partly)
     except MappingError:  # loops over one dim came in an order that leaves iterations beyond its bound
         reject()
     if problems_with(found, arch):
-        found = replace(found, resident=frozenset())
+        found = replace(found, resident=frozenset(), partly=())
     assume(not problems_with(found, arch))
     return found

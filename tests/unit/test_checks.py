@@ -21,7 +21,8 @@ from accelsim.errors import CheckFailed, InputError
 from accelsim.graph import Network, optimise
 from accelsim.mapper.search import map_problem
 from accelsim.pipeline import Run, run
-from accelsim.plan import Options, Part, plan_network
+from accelsim.plan import Options, Part
+from accelsim.planning import plan_network
 from accelsim.problem import conv_problem
 from accelsim.report import RunReport
 from tests.agreement.machines import machine

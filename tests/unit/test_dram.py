@@ -20,7 +20,8 @@ from accelsim.formats.arch_yaml import load_accelerator
 from accelsim.formats.outputs import layers_csv, summary_md
 from accelsim.graph import Network
 from accelsim.mapping.chunks import VectorJob
-from accelsim.plan import Options, plan_network
+from accelsim.plan import Options
+from accelsim.planning import plan_network
 from accelsim.sim import oracle, recurrence
 from accelsim.sim.stream import Segment, Stream, Transfer, stream_of
 from accelsim.sim.vector import vector_stream

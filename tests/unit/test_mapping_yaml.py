@@ -195,7 +195,7 @@ def test_errors_have_a_place(old: str, new: str, message: str) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", r"c.yaml:1:1: expected a mapping \(levels, stream, .*, resident, bypass\) or `layers`, found"),
+        ("", r"c.yaml:1:1: expected a mapping \(levels, stream, .*, resident, partly, bypass\) or `layers`, found"),
         ("pe: {C: >= 2}", "c.yaml:1:"),
         ("spatial: [C 3 row, M 3 rows]", r"c.yaml:1:20: spatial\[1\]: 'M 3 rows', expected .*; did you mean 'row'\?"),
         ("spatial: [C 3]", r"c.yaml:1:11: spatial\[0\]: 'C 3', expected a loop such as 'C 16 row', 'M 32 col', 'G"),

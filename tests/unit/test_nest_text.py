@@ -15,7 +15,8 @@ from accelsim.graph import LayerGraph, Network, optimise
 from accelsim.lookup import load_model
 from accelsim.mapping import Loop, Mapping, TileLevel
 from accelsim.mapping.text import NO_NEST, amount, level_line, nest_text, normal
-from accelsim.plan import Options, Plan, plan_network
+from accelsim.plan import Options, Plan
+from accelsim.planning import plan_network
 from accelsim.problem import conv_problem, pool_problem
 from tests.agreement.machines import machine, nests
 from tests.unit.random_nests import MACHINES, legal_nests, shipped

@@ -51,7 +51,7 @@ def _outer(model: Model) -> Array:
     rows = []
     for point in model.points:
         hold = None if point.array else model.arch.memory(point.child).hold(point.operand)
-        bits = 0 if point.operand in model.resident else model.arch.precision.read_bits(point.operand)
+        bits = 0 if model.stays(point.operand) else model.arch.precision.read_bits(point.operand)
         from_dram = point.parent == "DRAM" and not point.each
         rows.append([int(from_dram), hold.depth if hold else 1, bits * max(1, point.whole)])
     return _ints(rows)
@@ -324,6 +324,7 @@ def mapping_of(task: Task, core: int, ext: Array, order: Array, length: Array) -
     return Mapping(
         problem, model.arch.array.dataflow, tuple(levels), by_memory["stream"], _as_asked(spatial, task.limit.spatial),
         _as_asked(tuple(spread(3, "temporal")), task.limit.rule("pe").loops), model.resident, model.arch.bypassed,
+        model.partly,
     )  # fmt: skip
 
 

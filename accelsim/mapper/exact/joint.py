@@ -38,7 +38,7 @@ def search_forms(request: Request, close_ppm: int | None = None) -> Joint:
     """
     wrong: dict[int, MappingError] = {}
     searches: dict[int, Search] = {}
-    allowed = [a for a in forms(request.arch, request.whole | request.resident)
+    allowed = [a for a in forms(request.arch, request.staying)
                if request.limit.bypass in (None, a.bypassed)]  # fmt: skip
     for number, form in enumerate(allowed):
         try:

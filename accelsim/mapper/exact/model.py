@@ -19,6 +19,7 @@ from accelsim.mapper.exact.space import Slot, slots_of
 from accelsim.mapping import LinkCount
 from accelsim.mapping.legality import tile_words
 from accelsim.mapping.points import Rules, array_places, rules_of
+from accelsim.mapping.shares import Share
 from accelsim.problem import DIMS, Axis, Problem
 from accelsim.timing.sums import port_bits
 from accelsim.traffic.bits import link_bits
@@ -85,6 +86,11 @@ class Model:
     kinds: Ints
     groups: Ints
     resident: frozenset[str] = frozenset()
+    partly: tuple[Share, ...] = ()
+
+    def stays(self, operand: str) -> bool:
+        """Is an operand on chip before, or does it stay after, all of it or a part?"""
+        return operand in self.resident or any(share.operand == operand for share in self.partly)
 
 
 OPERAND_NUMBER = {"Inputs": 0, "Weights": 1, "Outputs": 2}
@@ -145,10 +151,37 @@ def _groups(problem: Problem) -> Ints:
     return found
 
 
+@dataclass(frozen=True)
+class Crossing:
+    """What of the operands that stay on chip crosses the DRAM link all the same: of Inputs `brought` in `whole` words,
+    and so many `stored` of the `final` results.
+
+    A dim that is an axis is cut into tiles that share no words, so all its indices arrive equally often.
+    """
+
+    whole: int
+    brought: int
+    final: int
+    stored: int
+
+
+def crossing_of(problem: Problem, resident: frozenset[str], partly: tuple[Share, ...]) -> Crossing:
+    """What crosses, with these operands and shares on chip."""
+    whole = brought = 1
+    final = stored = output_words(problem)
+    for share in partly:
+        bound = problem.bound[share.dim]
+        if share.operand == problem.output.name:
+            stored = final // bound * (bound - share.count)
+        else:
+            whole, brought = bound, bound - share.count
+    return Crossing(whole, brought, final, 0 if problem.output.name in resident else stored)
+
+
 def link_counts(
-    points: tuple[StoragePoint, ...], arrivals: list[int], final: int, rules: Rules, resident: frozenset[str]
+    points: tuple[StoragePoint, ...], arrivals: list[int], seen: Crossing, rules: Rules, resident: frozenset[str]
 ) -> tuple[LinkCount, ...]:
-    """The counts that so many arrivals make (`traffic.count_point`); `final` are the finished words."""
+    """The counts that so many arrivals make (`traffic.count_point`)."""
     found = []
     for number, (point, visits) in enumerate(zip(points, arrivals, strict=True)):
         if point.each:
@@ -158,8 +191,10 @@ def link_counts(
         each = arrivals[number + 1] if twin else visits
         if point.operand == "Outputs":
             read_first = rules.psum_first_visit == "read"
-            found.append(output_link(point.parent, point.child, visits, each, final, read_first, resident))
+            found.append(output_link(point.parent, point.child, visits, each, seen.final, seen.stored, read_first))
         else:
+            if point.operand == "Inputs" and point.parent == "DRAM":
+                visits = each = visits // seen.whole * seen.brought
             found.append(read_link(point.operand, point.parent, point.child, visits, each, resident))
     return tuple(found)
 
@@ -171,28 +206,34 @@ def resources(counts: tuple[LinkCount, ...], problem: Problem, arch: Accelerator
     return [energy, dram, *port_bits(arch, counts)]
 
 
-def model_of(problem: Problem, arch: Accelerator, post_ops: int = 0, resident: frozenset[str] = frozenset()) -> Model:
+def model_of(
+    problem: Problem, arch: Accelerator, post_ops: int = 0, resident: frozenset[str] = frozenset(),
+    partly: tuple[Share, ...] = (),
+) -> Model:  # fmt: skip
     """The linear model of a problem on a machine.
 
     Raises:
-        MappingError: the problem has an index form that the search does not know.
+        MappingError: the problem has an index form that the search does not know, or a share that makes the mean cost
+            of a word no whole number.
     """
     slots = slots_of(arch, problem)
     points = storage_points(problem, arch, slots)
-    rules, final = rules_of(arch), output_words(problem)
-    ops = post_ops * final
+    rules, seen = rules_of(arch), crossing_of(problem, resident, partly)
+    ops = post_ops * seen.final
 
     def cost(arrivals: list[int]) -> Ints:
-        counts = link_counts(points, arrivals, final, rules, resident)
+        counts = link_counts(points, arrivals, seen, rules, resident)
         return np.array(resources(counts, problem, arch, ops), np.int64)
 
-    zero = [0] * len(points)
-    base = cost(zero)
-    columns = [cost([int(i == p) for i in range(len(points))]) - base for p in range(len(points))]
+    base = cost([0] * len(points))
+    columns = [cost([seen.whole * (i == p) for i in range(len(points))]) - base for p in range(len(points))]
+    if any((column % seen.whole).any() for column in columns):
+        raise MappingError(f"{partly[0]}: the mean cost of a word is no whole number; keep another share of the words")
+    columns = [column // seen.whole for column in columns]
     windows = windows_of(problem)
     return Model(
         problem, arch, slots, points, windows, np.stack(columns, 1), base, _kinds(problem, points, windows),
-        _groups(problem), resident,
+        _groups(problem), resident, partly,
     )  # fmt: skip
 
 

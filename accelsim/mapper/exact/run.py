@@ -27,7 +27,7 @@ class Search:
 
     def __init__(self, request: Request, front: bool = False) -> None:
         self.request = request
-        model = model_of(request.problem, request.arch, request.post_ops, request.resident)
+        model = model_of(request.problem, request.arch, request.post_ops, request.resident, request.partly)
         cores = cores_of(request.problem, request.arch, request.limit, request.imperfect)
         goal = "pareto" if front else request.objective
         self.task: Task = task_of(

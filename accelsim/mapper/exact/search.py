@@ -10,6 +10,7 @@ from accelsim.arch import Accelerator
 from accelsim.mapper.objective import Objective
 from accelsim.mapping import Mapping
 from accelsim.mapping.constraint import ANYTHING, Constraint
+from accelsim.mapping.shares import Share
 from accelsim.problem import Problem
 
 NO_LIMIT = 1 << 62
@@ -25,6 +26,7 @@ class Request:
         imperfect: the tile of the first memory may be any number of folds.
         max_evaluations: boxes and mappings evaluated at most; the same number always finds the same.
         whole, resident: operands that stay whole in their outermost memory, and are there at the start.
+        partly: shares of others that are there, or stay there.
     """
 
     problem: Problem
@@ -36,6 +38,12 @@ class Request:
     max_evaluations: int = NO_LIMIT
     whole: frozenset[str] = NONE
     resident: frozenset[str] = NONE
+    partly: tuple[Share, ...] = ()
+
+    @property
+    def staying(self) -> frozenset[str]:
+        """Operands that their outermost memory must keep."""
+        return self.whole | self.resident | {share.operand for share in self.partly}
 
 
 @dataclass(frozen=True)
