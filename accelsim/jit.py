@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 # where compiled code is
-COMPILED = ("mapper", "timing", "sim/sweep.py", "sim/events.py", "sim/periods.py", "sim/queues.py")
+COMPILED = (
+    "dram/kernel.py", "mapper", "timing", "sim/sweep.py", "sim/events.py", "sim/periods.py", "sim/queues.py",
+)  # fmt: skip
 F = TypeVar("F", bound=Callable[..., Any])
 
 

@@ -93,7 +93,7 @@ class Listed:
 
 def listed(stream: Stream, arch: Accelerator, engine: recurrence.Engine | None = None) -> Listed:
     """Run a stream; the engine that suits it if none is named."""
-    chosen = engine or recurrence.engine_for(stream, arch.dram)
+    chosen = engine or recurrence.engine_for(stream, arch.dram, arch.clock_hz)
     return Listed(stream, recurrence.run(stream, arch.dram, arch.clock_hz, chosen), chosen)
 
 
