@@ -22,8 +22,6 @@ Array = Any
 Memory = tuple[Array, Array, Array, Array, Array]
 """Figures, and per channel: `CORE` values, `BANK` rows of all banks, `GROUP` rows of all groups, `RING` rings. Figures
 are empty for a DRAM that is no memory by commands."""
-Bank = tuple[Array, Array, Array, Array, Array]
-"""A `Memory` of one channel."""
 
 (CL, CWL, TRCD, TRP, TRP_ALL, TRAS, TRTP, TWR, TRFC, TREFI, TRRD_S, TRRD_L, TWTR_S, TWTR_L, TFAW, BURST_CLOCKS,
  BURST_BITS, BANKS_PER_GROUP, QUEUE, CLOSED, GAP, GAP_SAME, TURN, LOW, PERIOD, BLOCK, GROUP_AT, GROUPS, BANK_AT, BANKS,
@@ -38,68 +36,70 @@ COLUMNS, ROW_COMMANDS, FOUR = range(3)  # rings: last column commands, row comma
 
 
 @compiled
-def _row_slot(clock: int, bank: Bank) -> int:
-    """The first clock from `clock` on at which the command bus is free."""
-    figures, core, _, _, rings = bank
+def _row_slot(clock: int, memory: Memory, c: int) -> int:
+    """The first clock from `clock` on at which the command bus of channel c is free."""
+    figures, cores, _, _, rings = memory
     queue, taken = figures[QUEUE], True
     while taken:
         taken = False
         for k in range(queue):
-            at = rings[COLUMNS, (core[AT_COLUMN] - k) % (queue + 1)]
+            at = rings[c, COLUMNS, (cores[c, AT_COLUMN] - k) % (queue + 1)]
             taken = taken or at == clock
             if at <= clock:
                 break
         for k in range(2 * queue):
-            taken = taken or rings[ROW_COMMANDS, k] == clock
+            taken = taken or rings[c, ROW_COMMANDS, k] == clock
         clock += int(taken)
     return clock
 
 
 @compiled
-def _row_command(clock: int, bank: Bank) -> None:
+def _row_command(clock: int, memory: Memory, c: int) -> None:
     """Note a row command."""
-    figures, core, _, _, rings = bank
-    core[AT_ROW] = (core[AT_ROW] + 1) % (2 * figures[QUEUE])
-    rings[ROW_COMMANDS, core[AT_ROW]] = clock
+    figures, cores, _, _, rings = memory
+    cores[c, AT_ROW] = (cores[c, AT_ROW] + 1) % (2 * figures[QUEUE])
+    rings[c, ROW_COMMANDS, cores[c, AT_ROW]] = clock
 
 
 @compiled
-def _shut(which: int, clock: int, bank: Bank) -> None:
+def _shut(which: int, clock: int, memory: Memory, c: int) -> None:
     """Precharge of a bank at `clock`."""
-    figures, core, banks, _, _ = bank
-    banks[OPEN, which] = -1
-    core[OPEN_BANKS] -= 1
-    banks[MAY_ACT, which] = clock + figures[TRP]
-    core[ACTIVE_TO] = max(core[ACTIVE_TO], clock)
+    figures, cores, banks, _, _ = memory
+    banks[c, OPEN, which] = -1
+    cores[c, OPEN_BANKS] -= 1
+    banks[c, MAY_ACT, which] = clock + figures[TRP]
+    cores[c, ACTIVE_TO] = max(cores[c, ACTIVE_TO], clock)
 
 
 @compiled
-def _activate(group: int, which: int, row: int, act: int, bank: Bank) -> None:
+def _activate(group: int, which: int, row: int, act: int, memory: Memory, c: int) -> None:
     """Open a row."""
-    d, core, banks, groups, rings = bank
+    d, cores, banks, groups, rings = memory
+    core = cores[c]
     if core[ACTIVE_FROM] < 0 or (core[OPEN_BANKS] == 0 and core[ACTIVE_TO] < act):
         if core[ACTIVE_FROM] >= 0:
             core[ACTIVE] += core[ACTIVE_TO] - core[ACTIVE_FROM]
         core[ACTIVE_FROM] = act
-    banks[OPEN, which] = row
+    banks[c, OPEN, which] = row
     core[OPEN_BANKS] += 1
-    banks[MAY_PRE, which], banks[MAY_COL, which] = act + d[TRAS], act + d[TRCD]
-    core[ACT_ANY], groups[ACT_GROUP, group] = act + d[TRRD_S], act + d[TRRD_L]
+    banks[c, MAY_PRE, which], banks[c, MAY_COL, which] = act + d[TRAS], act + d[TRCD]
+    core[ACT_ANY], groups[c, ACT_GROUP, group] = act + d[TRRD_S], act + d[TRRD_L]
     core[AT_FOUR] = (core[AT_FOUR] + 1) % 4
-    rings[FOUR, core[AT_FOUR]] = act
-    _row_command(act, bank)
+    rings[c, FOUR, core[AT_FOUR]] = act
+    _row_command(act, memory, c)
 
 
 @compiled
-def _refresh(now: int, bank: Bank) -> None:
+def _refresh(now: int, memory: Memory, c: int) -> None:
     """Refresh as due, and again for every refresh that falls due until `now` while the channel idles."""
-    d, core, banks, _, _ = bank
+    d, cores, banks = memory[0], memory[1], memory[2]
+    core = cores[c]
     quiet = close = core[DUE]
-    for k in range(banks.shape[1]):
-        if banks[OPEN, k] < 0:
-            quiet = max(quiet, banks[MAY_ACT, k])
+    for k in range(banks.shape[2]):
+        if banks[c, OPEN, k] < 0:
+            quiet = max(quiet, banks[c, MAY_ACT, k])
         else:
-            close = max(close, banks[MAY_PRE, k])
+            close = max(close, banks[c, MAY_PRE, k])
     if core[OPEN_BANKS]:
         quiet = max(quiet, close + d[TRP_ALL])
         core[ACTIVE_TO] = max(core[ACTIVE_TO], close)
@@ -112,79 +112,75 @@ def _refresh(now: int, bank: Bank) -> None:
     core[ACTIVE] += (1 + more) * d[TRFC]
     core[DUE] += (1 + more) * d[TREFI]
     core[OPEN_BANKS] = 0
-    for k in range(banks.shape[1]):
-        banks[OPEN, k], banks[MAY_ACT, k] = -1, end
+    for k in range(banks.shape[2]):
+        banks[c, OPEN, k], banks[c, MAY_ACT, k] = -1, end
 
 
 @compiled
-def _open_row(group: int, which: int, row: int, enter: int, after: int, bank: Bank) -> int:
+def _open_row(group: int, which: int, row: int, enter: int, after: int, memory: Memory, c: int) -> int:
     """Row commands of a burst that is no hit, or waits for a refresh; the clock of its column command."""
-    d, core, banks, groups, rings = bank
+    d, cores, banks, groups, rings = memory
     while True:
-        pre, four = -1, rings[FOUR, (core[AT_FOUR] + 1) % 4] + d[TFAW]
-        ready = max(max(enter, banks[MAY_ACT, which]), max(max(core[ACT_ANY], groups[ACT_GROUP, group]), four))
-        if banks[OPEN, which] == row:
-            col: int = max(after, banks[MAY_COL, which])
-            if col < core[DUE]:
-                core[HITS] += 1
+        pre, four = -1, rings[c, FOUR, (cores[c, AT_FOUR] + 1) % 4] + d[TFAW]
+        ready = max(enter, banks[c, MAY_ACT, which], cores[c, ACT_ANY], groups[c, ACT_GROUP, group], four)
+        if banks[c, OPEN, which] == row:
+            col: int = max(after, banks[c, MAY_COL, which])
+            if col < cores[c, DUE]:
+                cores[c, HITS] += 1
                 return col
-            _refresh(enter, bank)
+            _refresh(enter, memory, c)
             continue
-        if banks[OPEN, which] >= 0:
-            pre = _row_slot(max(enter, banks[MAY_PRE, which]), bank)
+        if banks[c, OPEN, which] >= 0:
+            pre = _row_slot(max(enter, banks[c, MAY_PRE, which]), memory, c)
             ready = max(ready, pre + d[TRP])
-        act = _row_slot(ready, bank)
+        act = _row_slot(ready, memory, c)
         col = max(after, act + d[TRCD])
-        if col < core[DUE]:
+        if col < cores[c, DUE]:
             break
-        _refresh(enter, bank)
+        _refresh(enter, memory, c)
     if pre >= 0:
-        core[CONFLICTS] += 1
-        _row_command(pre, bank)
-        _shut(which, pre, bank)
+        cores[c, CONFLICTS] += 1
+        _row_command(pre, memory, c)
+        _shut(which, pre, memory, c)
     else:
-        core[MISSES] += 1
-    _activate(group, which, row, act, bank)
+        cores[c, MISSES] += 1
+    _activate(group, which, row, act, memory, c)
     return col
 
 
 @compiled
-def _moved(group: int, which: int, col: int, write: int, bank: Bank) -> None:
-    """What a column command forbids."""
-    d, core, banks, groups, _ = bank
-    if write:
-        end = col + d[CWL] + d[BURST_CLOCKS]
-        banks[MAY_PRE, which] = max(banks[MAY_PRE, which], end + d[TWR])
-        core[COL_READ], core[COL_WRITE] = max(core[COL_READ], end + d[TWTR_S]), col + d[GAP]
-        groups[READ_GROUP, group] = max(groups[READ_GROUP, group], end + d[TWTR_L])
-        groups[WRITE_GROUP, group] = max(groups[WRITE_GROUP, group], col + d[GAP_SAME])
-    else:
-        banks[MAY_PRE, which] = max(banks[MAY_PRE, which], col + d[TRTP])
-        core[COL_READ], core[COL_WRITE] = col + d[GAP], max(core[COL_WRITE], col + d[TURN])
-        groups[READ_GROUP, group] = max(groups[READ_GROUP, group], col + d[GAP_SAME])
-
-
-@compiled
-def _burst(at: int, write: int, arrival: int, stop: int, bank: Bank) -> None:
-    """Issue the commands of one burst; `stop` ends the run of bursts that share its open rows."""
-    d, core, banks, groups, rings = bank
-    group = (at >> d[GROUP_AT]) & d[GROUPS]
-    which = group * d[BANKS_PER_GROUP] + ((at >> d[BANK_AT]) & d[BANKS])
-    row = (at >> d[ROW_AT]) & d[ROWS]
-    history = d[QUEUE] + 1
-    enter = max(arrival, rings[COLUMNS, (core[AT_COLUMN] + 2) % history])
-    after = max(enter, max(core[COL_READ + write], groups[READ_GROUP + write, group]))
-    col = max(after, banks[MAY_COL, which])
-    if banks[OPEN, which] == row and col < core[DUE]:
-        core[HITS] += 1
-    else:
-        col = _open_row(group, which, row, enter, after, bank)
-    core[READS + write] += 1
-    core[AT_COLUMN] = (core[AT_COLUMN] + 1) % history
-    rings[COLUMNS, core[AT_COLUMN]] = col
-    _moved(group, which, col, write, bank)
-    if d[CLOSED] and at + (1 if at & d[LOW] != d[LOW] else d[PERIOD] - d[LOW]) >= stop:
-        _shut(which, banks[MAY_PRE, which], bank)
+def _bursts(first: int, stop: int, write: int, arrival: int, memory: Memory, c: int) -> None:
+    """Issue the commands of bursts `first` to `stop` - 1 of one channel, which share their open rows, and note what
+    their column commands forbid."""
+    d, cores, banks, groups, rings = memory
+    core, bank, group_times, columns = cores[c], banks[c], groups[c], rings[c, COLUMNS]
+    history, last = d[QUEUE] + 1, core[AT_COLUMN]
+    for at in range(first, stop):
+        group = (at >> d[GROUP_AT]) & d[GROUPS]
+        which = group * d[BANKS_PER_GROUP] + ((at >> d[BANK_AT]) & d[BANKS])
+        row = (at >> d[ROW_AT]) & d[ROWS]
+        enter = max(arrival, columns[last + 2 if last + 2 < history else last + 2 - history])
+        after = max(enter, core[COL_READ + write], group_times[READ_GROUP + write, group])
+        col = max(after, bank[MAY_COL, which])
+        if bank[OPEN, which] == row and col < core[DUE]:
+            core[HITS] += 1
+        else:
+            col = _open_row(group, which, row, enter, after, memory, c)
+        last = last + 1 if last + 1 < history else 0
+        core[AT_COLUMN], columns[last] = last, col
+        if write:
+            end = col + d[CWL] + d[BURST_CLOCKS]
+            bank[MAY_PRE, which] = max(bank[MAY_PRE, which], end + d[TWR])
+            core[COL_READ], core[COL_WRITE] = max(core[COL_READ], end + d[TWTR_S]), col + d[GAP]
+            group_times[READ_GROUP, group] = max(group_times[READ_GROUP, group], end + d[TWTR_L])
+            group_times[WRITE_GROUP, group] = max(group_times[WRITE_GROUP, group], col + d[GAP_SAME])
+        else:
+            bank[MAY_PRE, which] = max(bank[MAY_PRE, which], col + d[TRTP])
+            core[COL_READ], core[COL_WRITE] = col + d[GAP], max(core[COL_WRITE], col + d[TURN])
+            group_times[READ_GROUP, group] = max(group_times[READ_GROUP, group], col + d[GAP_SAME])
+        if d[CLOSED] and at + (1 if at & d[LOW] != d[LOW] else d[PERIOD] - d[LOW]) >= stop:
+            _shut(which, bank[MAY_PRE, which], memory, c)
+    core[READS + write] += stop - first
 
 
 @compiled
@@ -198,7 +194,7 @@ def _below(burst: int, channel: int, shift: int, width: int) -> int:
 @compiled
 def serve(memory: Memory, cycle: int, address: int, bits: int, write: int) -> tuple[int, int]:
     """A transfer as in `DetailedMemory.serve`: when the next one may start, and when its last data are over."""
-    d, cores, banks, groups, rings = memory
+    d, cores, rings = memory[0], memory[1], memory[4]
     first, last = address // d[BURST_BITS], -(-(address + bits) // d[BURST_BITS])
     arrival = -(-cycle * d[CLOCKS] // d[CYCLES])
     entered, done = arrival, arrival
@@ -208,11 +204,9 @@ def serve(memory: Memory, cycle: int, address: int, bits: int, write: int) -> tu
         end = _below(last, c, d[CHANNEL_AT], d[CHANNEL_BITS])
         if at >= end:
             continue
-        bank = (d, cores[c], banks[c], groups[c], rings[c])
         while at < end:
             stop = min(end, (at // d[BLOCK] + 1) * d[BLOCK])
-            for burst in range(at, stop):
-                _burst(burst, write, arrival, stop, bank)
+            _bursts(at, stop, write, arrival, memory, c)
             at = stop
         column = cores[c, AT_COLUMN]
         entered = max(entered, rings[c, COLUMNS, (column + 1) % (d[QUEUE] + 1)])
@@ -235,11 +229,11 @@ def found_rows(memory: Memory, sums: Array) -> None:
 @compiled
 def _finish(clock: int, memory: Memory) -> None:
     """Let all channels idle until `clock`."""
-    d, cores, banks, groups, rings = memory
+    cores = memory[1]
     for c in range(cores.shape[0]):
         core = cores[c]
         if clock >= core[DUE]:
-            _refresh(clock, (d, core, banks[c], groups[c], rings[c]))
+            _refresh(clock, memory, c)
         if core[ACTIVE_FROM] >= 0:
             end = clock if core[OPEN_BANKS] else min(clock, core[ACTIVE_TO])
             core[ACTIVE] += max(0, end - core[ACTIVE_FROM])

@@ -123,7 +123,7 @@ def simulate(
                 found.breakdown, known,
             )  # fmt: skip
         if engine is not None:
-            raise InputError("engine 'periods' needs loops that split every dim evenly and a simple, uncoded DRAM")
+            raise InputError("engine 'periods' needs loops that split every dim evenly and an uncoded DRAM")
     built = known.stream(mapping, arch, post_ops, zeros)
     ran = listed(built.stream, arch, engine)
     made = Simulation(

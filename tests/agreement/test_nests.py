@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from accelsim.arch import Accelerator
+from accelsim.arch import Accelerator, DramTiming
 from accelsim.errors import BudgetExceeded, InputError
 from accelsim.lookup import load_arch
 from accelsim.mapping import Loop, Mapping, Rules, TileLevel
@@ -23,6 +23,7 @@ from accelsim.sim.passes import Passes, enumerate_passes, flows_of
 from accelsim.sim.picked import Nest, pick
 from accelsim.sim.simulate import FEW, simulate
 from accelsim.traffic import Factors
+from tests.agreement.dram_rules import timings
 from tests.agreement.machines import machine, nests
 
 FLOWS = st.sampled_from(["ws", "os", "is", "rs", "tree", "cast"])
@@ -68,6 +69,41 @@ def check_engines(mapping: Mapping, arch: Accelerator, ops: int) -> tuple[int, i
     found, visited = periods.run(nest, arch.dram, arch.clock_hz)
     assert found == oracle.run(built.stream, arch.dram, arch.clock_hz).summary
     return nest.segments, visited
+
+
+@settings(deadline=None, max_examples=80)
+@given(
+    data=st.data(), dataflow=FLOWS, stays=STAYS, overlap=st.booleans(), timing=timings(), latency=st.integers(0, 40),
+    depths=DEPTHS, ops=st.integers(0, 3), clock=st.sampled_from([50, 333, 1000]),
+)  # fmt: skip
+def test_nests_behind_commands_equal_simpy(
+    data: st.DataObject, dataflow: str, stays: set[str], overlap: bool, timing: DramTiming, latency: int,
+    depths: tuple[int, int, int], ops: int, clock: int,
+) -> None:  # fmt: skip
+    """Times, stalls, bits and commands, though no tile is listed: each lies where a list would put it."""
+    mapping = replace(data.draw(nests(dataflow)), resident=frozenset(stays))
+    check_engines(mapping, commanded(varied(dataflow, depths, overlap, 1, latency), timing, clock), ops)
+
+
+@pytest.mark.slow
+@settings(deadline=None, max_examples=2000)
+@given(
+    data=st.data(), dataflow=FLOWS, halo=st.booleans(), stays=STAYS, overlap=st.booleans(), timing=timings(),
+    latency=st.integers(0, 40), depths=DEPTHS, clock=st.sampled_from([50, 333, 1000]),
+)  # fmt: skip
+def test_nests_behind_commands_equal_simpy_on_thousands(
+    data: st.DataObject, dataflow: str, halo: bool, stays: set[str], overlap: bool, timing: DramTiming, latency: int,
+    depths: tuple[int, int, int], clock: int,
+) -> None:  # fmt: skip
+    mapping = replace(data.draw(nests(dataflow, most=9)), resident=frozenset(stays))
+    arch = replace(varied(dataflow, depths, overlap, 1, latency), halo_reuse=halo)
+    check_engines(mapping, commanded(arch, timing, clock), 1)
+
+
+def commanded(arch: Accelerator, timing: DramTiming, clock: int) -> Accelerator:
+    """The machine at so many megahertz behind a DRAM by commands."""
+    dram = replace(arch.dram, timing=timing, bandwidth_bits_per_s=timing.peak_bits_per_s)
+    return replace(arch, clock_hz=clock * 10**6, dram=dram)
 
 
 def varied(
