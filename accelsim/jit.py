@@ -15,8 +15,8 @@ from typing import Any, TypeVar
 
 # where compiled code is
 COMPILED = (
-    "dram/kernel.py", "mapper", "timing", "sim/sweep.py", "sim/events.py", "sim/homes.py", "sim/periods.py",
-    "sim/queues.py",
+    "dram/kernel.py", "dram/phase.py", "mapper", "timing", "sim/sweep.py", "sim/events.py", "sim/homes.py",
+    "sim/commands.py", "sim/periods.py", "sim/queues.py",
 )  # fmt: skip
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from accelsim.arch import Dram
+from accelsim.arch import DramTiming
 from accelsim.dram import kernel
 from accelsim.jit import compiled
 from accelsim.sim.nest import SegmentNest
@@ -55,18 +55,21 @@ def address_of(loops: Array, count: int, visits: int, x: int, visit: int, homes:
     return found
 
 
-def homes_of(found: SegmentNest, dram: Dram, clock_hz: int) -> Homes:
-    """A DRAM by commands and where the tiles lie in it; empty tables for a simple one.
+def no_homes() -> Homes:
+    """Empty tables, for a simple DRAM."""
+    none = np.zeros((0, 0, 0), np.int64)
+    return kernel.no_memory(), np.zeros(0, np.int64), none, none
+
+
+def homes_of(found: SegmentNest, timing: DramTiming, clock_hz: int) -> Homes:
+    """A DRAM by commands and where the tiles lie in it.
 
     Raises:
         MappingError: they do not fit it.
     """
     places = [f.region for f in found.fed if f.region is not None]
-    if dram.timing is None:
-        none = np.zeros((0, 0, 0), np.int64)
-        return kernel.no_memory(), np.zeros(0, np.int64), none, none
     bases, bits = (np.array([getattr(r, name) for r in places], np.int64) for name in ("base", "bits"))
-    kernel.check_room(dram.timing, bases, bits)
+    kernel.check_room(timing, bases, bits)
     widest = max((step[0].size for r in places for step in r.steps if step is not None), default=1)
     begins = np.full((len(places), max(1, found.loops), widest), -1, np.int64)
     sizes = begins.copy()
@@ -74,4 +77,4 @@ def homes_of(found: SegmentNest, dram: Dram, clock_hz: int) -> Homes:
         for k, step in enumerate(region.steps):
             if step is not None:
                 begins[x, k, : step[0].size], sizes[x, k, : step[1].size] = step
-    return kernel.new_memory(dram.timing, clock_hz), bases, begins, sizes
+    return kernel.new_memory(timing, clock_hz), bases, begins, sizes

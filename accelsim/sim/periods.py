@@ -9,7 +9,6 @@ that stays longer than the iteration, are not like the others: jumps end before 
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,7 +17,7 @@ from accelsim.arch import Dram
 from accelsim.dram import kernel
 from accelsim.errors import BudgetExceeded
 from accelsim.jit import compiled
-from accelsim.sim.homes import HIGH, LOW, TRIPS, Homes, address_of, homes_of, place_of
+from accelsim.sim.homes import HIGH, LOW, TRIPS, Homes, address_of, no_homes, place_of
 from accelsim.sim.limits import Limits
 from accelsim.sim.nest import SegmentNest
 from accelsim.sim.stream import CAUSES, FINAL_DRAIN, Ints, Summary
@@ -113,7 +112,7 @@ def _quiet(segment: int, k: int, block: int, fed: Array, loops: Array, loads: Ar
 
 
 @compiled
-def _ready(
+def ready(
     now: Array,
     segment: int,
     segments: int,
@@ -221,7 +220,7 @@ def run_segment(now: Array, work: Array, fed: Array, done: Array, arriving: Arra
 
 
 @compiled
-def _state(now: Array, fed: Array, done: Array, since: Array, slack: int, found: Array) -> None:
+def state_of(now: Array, fed: Array, done: Array, since: Array, slack: int, found: Array) -> None:
     """What the future depends on, relative to the last end: times that can no longer hold anything up are equal.
 
     Pieces whose turn is yet to come may have started up to `slack` cycles ago and still be on their way.
@@ -242,7 +241,7 @@ def _state(now: Array, fed: Array, done: Array, since: Array, slack: int, found:
 
 
 @compiled
-def _jump(now: Array, mark: Array, state: Array, done: Array, fed: Array, since: Array, k: int, jump: int) -> None:
+def jump_over(now: Array, mark: Array, state: Array, done: Array, fed: Array, since: Array, k: int, jump: int) -> None:
     """So many more iterations of loop k like the last one, which began at `mark`."""
     cycles, numbers = jump * (now[END] - mark[END]), jump * (now[SEQ] - mark[SEQ])
     for x in range(done.shape[0]):
@@ -269,36 +268,42 @@ def _slack(fed: Array, loads: Array, stores: Array, ratio: Array) -> int:
 
 
 @compiled
+def started(fed: Array) -> tuple[Array, Array, Array, Array, int]:
+    """`done` of `ready`, what arrives, `since` and a queue before the first transfer; and the most tiles at once."""
+    most = 1
+    for x in range(fed.shape[0]):
+        most = max(most, fed[x, DEPTH])
+    done = np.full((fed.shape[0], 2, most + 2, 2), NEVER, np.int64)
+    since, queue = np.zeros((fed.shape[0], 2), np.int64), np.zeros((fed.shape[0] * (most + 2), 6), np.int64)
+    return done, np.zeros(fed.shape[0], np.int64), since, queue, most
+
+
+@compiled
 def run_nest(
     loops: Array, work: Array, fed: Array, loads: Array, stores: Array, ratio: Array, overlap: int, now: Array,
     budget: int, homes: Homes,
 ) -> int:  # fmt: skip
     """Run all segments; `now` holds the final times and sums. Returns the segments that were visited one by one, or
-    -1 if there would be more than the budget. Behind a DRAM by commands that is all of them."""
+    -1 if there would be more than the budget."""
     depth, count = loops.shape[0], 1
     for k in range(depth):
         count *= loops[k, TRIPS]
-    most = 1
-    for x in range(fed.shape[0]):
-        most = max(most, fed[x, DEPTH])
-    done = np.full((fed.shape[0], 2, most + 2, 2), NEVER, np.int64)
-    arriving, since = np.zeros(fed.shape[0], np.int64), np.zeros((fed.shape[0], 2), np.int64)
+    done, arriving, since, queue, most = started(fed)
     slack = _slack(fed, loads, stores, ratio)
     size = 4 + (1 + 4 * (most + 2)) * fed.shape[0]
-    queue = np.zeros((fed.shape[0] * (most + 2), 6), np.int64)
     states, seen = np.zeros((depth, size), np.int64), np.full(depth, -1, np.int64)
     marks, state = np.zeros((depth, now.size), np.int64), np.zeros(size, np.int64)
     digits, blocks = np.zeros(depth, np.int64), np.ones(depth, np.int64)
     for k in range(depth - 2, -1, -1):
         blocks[k] = blocks[k + 1] * loops[k + 1, TRIPS]
-    _ready(now, -1, count, fed, loops, loads, stores, ratio, done, queue, since, homes)
+    ready(now, -1, count, fed, loops, loads, stores, ratio, done, queue, since, homes)
     segment, visited = 0, 0
     while segment < count:
         if visited == budget:
             return -1
         begin_visits(segment, fed, done, arriving)
         run_segment(now, work[place_of(loops, depth, segment)], fed, done, arriving, overlap)
-        _ready(now, segment, count, fed, loops, loads, stores, ratio, done, queue, since, homes)
+        ready(now, segment, count, fed, loops, loads, stores, ratio, done, queue, since, homes)
         visited += 1
         segment += 1
         k = depth - 1
@@ -309,15 +314,15 @@ def run_nest(
         if k < 0:
             break
         digits[k] += 1
-        if homes[1].size > 0 or digits[k] - 2 < loops[k, LOW] or digits[k] - 1 + most > loops[k, HIGH]:
+        if digits[k] - 2 < loops[k, LOW] or digits[k] - 1 + most > loops[k, HIGH]:
             seen[k] = -1
             continue
-        _state(now, fed, done, since, slack, state)
+        state_of(now, fed, done, since, slack, state)
         if seen[k] == digits[k] - 1 and np.array_equal(state, states[k]):
             jump = loops[k, HIGH] - most - digits[k] + 1
             jump = min(jump, _quiet(segment, k, blocks[k], fed, loops, loads, stores, ratio, since))
             if jump > 0:
-                _jump(now, marks[k], state, done, fed, since, k, jump)
+                jump_over(now, marks[k], state, done, fed, since, k, jump)
                 digits[k] += jump
                 segment += jump * blocks[k]
                 seen[k] = -1
@@ -337,13 +342,8 @@ def run(found: SegmentNest, dram: Dram, clock_hz: int, limits: Limits | None = N
     budget = limits.events if limits is not None and limits.events is not None else found.segments
     loops, fed, loads, stores, ratio = tables(found, dram, clock_hz)
     now = np.zeros(COUNTS + len(CAUSES), np.int64)
-    homes = homes_of(found, dram, clock_hz)
-    visited = run_nest(loops, found.work, fed, loads, stores, ratio, int(found.overlap), now, budget, homes)
-    summary = summed(found, now, int(visited), budget)
-    if dram.timing is not None:
-        bits = sum(moved for _, moved in (*summary.read_bits, *summary.write_bits))
-        summary = replace(summary, dram=kernel.use_of(homes[0], summary.makespan, bits))
-    return summary, int(visited)
+    visited = run_nest(loops, found.work, fed, loads, stores, ratio, int(found.overlap), now, budget, no_homes())
+    return summed(found, now, int(visited), budget), int(visited)
 
 
 def tables(found: SegmentNest, dram: Dram, clock_hz: int) -> tuple[Ints, Ints, Ints, Ints, Ints]:

@@ -114,10 +114,11 @@ def simulate(
         most = mapping.passes if engine else mapping.passes // GAIN
         found = known.nest(mapping, arch, post_ops, most)
         if found is not None:
-            from accelsim.sim import periods, queues
+            from accelsim.sim import commands, periods, queues
 
-            nested = periods.run if arch.dram.arbitration == "program_order" else queues.run
-            outcome, _ = nested(found, arch.dram, arch.clock_hz, known.limits)
+            ordered = periods if arch.dram.timing is None else commands
+            nested = ordered if arch.dram.arbitration == "program_order" else queues
+            outcome, _ = nested.run(found, arch.dram, arch.clock_hz, known.limits)
             return Simulation(
                 mapping, arch, post_ops, zeros, outcome, "periods", found.segments, found.passes, found.carried,
                 found.breakdown, known,
