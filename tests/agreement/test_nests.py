@@ -106,7 +106,8 @@ def test_nests_behind_commands_equal_simpy_on_thousands(
 
 def quick(channels: int, page: Literal["open", "closed"], refresh: bool, queue: int, trefi: int) -> DramTiming:
     """Few banks with short rows and frequent, short refreshes: states return soon."""
-    device = replace(PRESETS["DDR3-1600"], row_bits=1024, banks_per_group=2, trfc=20, trefi=trefi)
+    device = replace(PRESETS["DDR3-1600"], burst_bits=64, row_bits=256, rows=1 << 20, banks_per_group=2)
+    device = replace(device, trfc=20, trefi=trefi)
     return DramTiming(device, channels=channels, page=page, refresh=refresh, queue=queue)
 
 
