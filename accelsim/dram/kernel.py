@@ -42,11 +42,13 @@ def _row_slot(clock: int, memory: Memory, c: int) -> int:
     queue, taken = figures[QUEUE], True
     while taken:
         taken = False
-        for k in range(queue):
-            at = rings[c, COLUMNS, (cores[c, AT_COLUMN] - k) % (queue + 1)]
+        place = cores[c, AT_COLUMN]
+        for _ in range(queue):
+            at = rings[c, COLUMNS, place]
             taken = taken or at == clock
             if at <= clock:
                 break
+            place = place - 1 if place else queue
         for k in range(2 * queue):
             taken = taken or rings[c, ROW_COMMANDS, k] == clock
         clock += int(taken)
