@@ -14,7 +14,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 # where compiled code is
-COMPILED = ("mapper", "timing", "sim/sweep.py", "sim/events.py", "sim/periods.py", "sim/queues.py")
+COMPILED = (
+    "dram/kernel.py", "dram/phase.py", "mapper", "timing", "sim/sweep.py", "sim/events.py", "sim/homes.py",
+    "sim/commands.py", "sim/periods.py", "sim/queues.py",
+)  # fmt: skip
 F = TypeVar("F", bound=Callable[..., Any])
 
 

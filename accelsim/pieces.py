@@ -216,7 +216,7 @@ def _pair(one: Item, other: Item, arch: Accelerator) -> _Pair | None:
 
 def _faster(found: tuple[Piece, ...], turns: tuple[Piece, ...], then: tuple[Piece, ...], arch: Accelerator) -> bool:
     """Do two work items, and what follows them, end earlier if they run side by side than in turn?"""
-    streams = [joined((*pieces, *then)).stream for pieces in (found, turns)]
+    streams = [joined((*pieces, *then), arch.dram).stream for pieces in (found, turns)]
     beside, apart = (recurrence.run(stream, arch.dram, arch.clock_hz).makespan for stream in streams)
     return beside < apart
 

@@ -18,12 +18,12 @@ from accelsim.checks import (
     check_dram,
     check_ports,
     check_scalesim,
+    check_shares,
     check_side_by_side,
     check_time,
     check_totals,
 )
 from accelsim.compat import NOTE, Rows, noted, scale_runs, with_scalesim
-from accelsim.dram import DramUse
 from accelsim.dram.energy import command_energy_fj
 from accelsim.energy import (
     NO_OPERAND,
@@ -84,13 +84,9 @@ def _stalls(time: PartTime) -> tuple[int, dict[str, int]]:
     return parts.compute, {cause: cycles for cause, cycles in causes.items() if cycles}
 
 
-def dram_use(plan: Plan) -> DramUse | None:
-    """What a command-level DRAM did for a layer; None under the simple model and for views."""
-    found = [part.outcome.dram for part in plan.parts if part.outcome.dram is not None]
-    return sum(found, DramUse()) if found else None
-
-
-def _result(plan: Plan, arch: Accelerator, slot: Slot, params: int, bounds: dict[str, Range]) -> LayerResult:
+def _result(
+    plan: Plan, arch: Accelerator, slot: Slot, params: int, bounds: dict[str, Range], alone: bool
+) -> LayerResult:
     node = plan.node
     start, end, cycles = slot.start, slot.end, slot.end - slot.start
     found = [_traffic(part, arch) for part in plan.parts]
@@ -98,7 +94,7 @@ def _result(plan: Plan, arch: Accelerator, slot: Slot, params: int, bounds: dict
     table = merge(t for t, _, _ in found)
     macs, ops = sum(m for _, m, _ in found), sum(o for _, _, o in found)
     compute, stalls = sum(c for c, _ in waits), add_up(s for _, s in waits)
-    use = dram_use(plan)
+    use = slot.dram
     live = sum(live_macs(arch, m, p.zeros) for (_, m, _), p in zip(found, plan.parts, strict=True))
     spent = energy_parts_fj(table, arch, live, ops) if plan.parts else {}
     whole = leakage_fj(arch, slot.fresh) if plan.parts else {}
@@ -129,7 +125,7 @@ def _result(plan: Plan, arch: Accelerator, slot: Slot, params: int, bounds: dict
         output_shape=node.shape,
         folded=node.folded,
         note=note_of(plan, arch, stalls, compute, macs, slot.beside),
-        dram=None if use is None else use.as_dict(),
+        dram=None if use is None else use.as_dict(shares=alone),
         energy_ranges={name: bounds[name] for name in energy if name in bounds},
         energy_parts_fj=spent,
         anatomy=anatomy_of(plan, arch, [t for t, _, _ in found], ops),
@@ -150,6 +146,9 @@ def _check(plans: tuple[Plan, ...], results: tuple[LayerResult, ...], arch: Acce
     check_side_by_side(results)
     if times.outcome is not None:
         check_channel(results, times.outcome.summary, arch)
+        if times.outcome.dram is not None:
+            check_dram("network", times.outcome.dram, arch)
+            check_shares([slot.dram for slot in times.slots if slot.dram is not None], times.outcome.dram)
 
 
 def _compatible(
@@ -201,7 +200,7 @@ def timed(
     times = timetable(plans, arch, schedule, limits)
     owned, bounds = own_params(work.layers), ranges(arch)
     results = tuple(
-        _result(plan, arch, slot, owned[plan.node.name], bounds)
+        _result(plan, arch, slot, owned[plan.node.name], bounds, times.network is None)
         for plan, slot in zip(plans, times.slots, strict=True)
     )  # fmt: skip
     _check(plans, results, arch, times)
@@ -235,8 +234,11 @@ def least_cost(layerwise: Run, arch: Accelerator, objective: Objective) -> int:
     """What the plans of a layerwise run cost at least if their layers overlap.
 
     On either unit work follows on work, all but stationary loads where these may come ahead, and all of it shares the
-    DRAM channel; none of these takes less in sum. Besides leakage, energy is the same.
+    DRAM channel; none of these takes less in sum. Besides leakage, energy is the same. Behind a DRAM by commands rows
+    that are still open may save time and energy, so nothing is known before.
     """
+    if arch.dram.timing is not None:
+        return 0
     parts = [part for plan in layerwise.plans for part in plan.parts]
     own = [0, 0]
     for part in parts:
@@ -260,7 +262,7 @@ def _schedule(run: Run, layerwise: Run, arch: Accelerator, options: Options) -> 
     if options.schedule == "layerwise":
         return {"name": options.schedule, **engines}
     network = run.times.network
-    engine = {} if network is None else {"engine": recurrence.engine_for(network.stream, arch.dram)}
+    engine = {} if network is None else {"engine": recurrence.engine_for(network.stream, arch.dram, arch.clock_hz)}
     before = layerwise.totals.as_dict()
     return {
         "name": options.schedule,

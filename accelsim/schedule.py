@@ -7,12 +7,14 @@ from dataclasses import replace
 from functools import partial
 
 from accelsim.arch import Accelerator
+from accelsim.dram import DramUse
 from accelsim.pieces import piece_of, pieces_of
 from accelsim.plan import Part, Plan
 from accelsim.report import add_up
 from accelsim.sim import recurrence
 from accelsim.sim.limits import Limits
 from accelsim.sim.network import Network, PartTime, alone, grouped, joined, part_times
+from accelsim.sim.shares import layer_uses
 from accelsim.sim.stream import OTHER_UNIT, Outcome
 from accelsim.sim.system import Job, schedule
 from accelsim.sim.timetable import Owner, Sealed, Slot, Streams, Strip, Timetable
@@ -52,12 +54,18 @@ def _one_by_one(plan: Plan, start: int) -> Iterator[PartTime]:
         start += part.outcome.makespan
 
 
+def _use_of(plan: Plan) -> DramUse | None:
+    """What a DRAM by commands did for a layer that runs alone; None under the simple DRAM and for views."""
+    found = [part.outcome.dram for part in plan.parts if part.outcome.dram is not None]
+    return sum(found, DramUse()) if found else None
+
+
 def _layerwise(plans: tuple[Plan, ...], arch: Accelerator) -> Timetable:
     place = {plan.node.name: i for i, plan in enumerate(plans)}
     jobs = [Job(p.node.name, p.makespan, tuple(place[s] for s in p.node.inputs if s in place)) for p in plans]
     spans = schedule(jobs)
     slots = tuple(
-        Slot(start, end, tuple(_one_by_one(plan, start)), end - start)
+        Slot(start, end, tuple(_one_by_one(plan, start)), end - start, _use_of(plan))
         for plan, (start, end) in zip(plans, spans, strict=True)
     )
     return Timetable(slots, partial(_apart, plans, tuple(start for start, _ in spans), arch))
@@ -76,15 +84,16 @@ def _closed(times: Sequence[PartTime]) -> tuple[PartTime, ...]:
     return tuple(found)
 
 
-def _slots(plans: tuple[Plan, ...], times: Iterator[PartTime]) -> tuple[Slot, ...]:
+def _slots(plans: tuple[Plan, ...], network: Network, outcome: Outcome) -> tuple[Slot, ...]:
     """The slot of every layer; a view has none of its own."""
-    slots, now = [], 0
+    slots, now, times = [], 0, iter(part_times(network, outcome))
     for plan in plans:
         mine = _closed([next(times) for _ in plan.parts])
         start, end = (mine[0].start, mine[-1].end) if mine else (now, now)
         slots.append(Slot(start, end, mine, max(0, end - now)))
         now = max(now, end)
-    return tuple(slots)
+    uses = layer_uses(network, outcome, [len(plan.parts) for plan in plans], [slot.fresh for slot in slots])
+    return tuple(replace(slot, dram=use) for slot, use in zip(slots, uses, strict=True))
 
 
 def _fastest(plans: tuple[Plan, ...], arch: Accelerator, limits: Limits) -> tuple[Network, Outcome]:
@@ -94,7 +103,7 @@ def _fastest(plans: tuple[Plan, ...], arch: Accelerator, limits: Limits) -> tupl
     segments = sum(len(piece.stream.work) for piece in together)
     if any(piece.beside is not None for piece in together) and limits.allow(segments):
         choices.append(together)
-    networks = [joined(pieces) for pieces in choices]
+    networks = [joined(pieces, arch.dram) for pieces in choices]
     runs = [(network, recurrence.run(network.stream, arch.dram, arch.clock_hz)) for network in networks]
     return min(runs, key=lambda run: run[1].makespan)
 
@@ -102,16 +111,16 @@ def _fastest(plans: tuple[Plan, ...], arch: Accelerator, limits: Limits) -> tupl
 def timetable(plans: tuple[Plan, ...], arch: Accelerator, schedule: str, limits: Limits | None = None) -> Timetable:
     """When every layer runs under a schedule of `plan.SCHEDULES`.
 
-    Layers do not overlap `layerwise`, nor behind a DRAM by commands, whose state belongs to one layer, nor where the
-    channel arbitrates between queues, since a load may pass the store of its words by another operand, nor in a network
-    of more than `LISTED` segments. In one stream a layer's slot reaches from the end of all that its first segment
-    waits for to its own end; loads of its first tiles lie before it, and stores of its last results after it.
+    Layers do not overlap `layerwise`, nor where the channel arbitrates between queues, since a load may pass the store
+    of its words by another operand, nor in a network of more than `LISTED` segments. In one stream a layer's slot
+    reaches from the end of all that its first segment waits for to its own end; loads of its first tiles lie before it,
+    and stores of its last results after it.
 
     Raises:
         BudgetExceeded: the stream has more segments than the limits allow.
     """
     segments = sum(part.ran.segments for plan in plans for part in plan.parts)
-    apart = arch.dram.timing is not None or arch.dram.arbitration != "program_order"
+    apart = arch.dram.arbitration != "program_order"
     if not segments or schedule == "layerwise" or apart or segments > LISTED:
         return _layerwise(plans, arch)
     limits = Limits() if limits is None else limits
@@ -120,6 +129,6 @@ def timetable(plans: tuple[Plan, ...], arch: Accelerator, schedule: str, limits:
     owners = tuple(
         Owner(name, rows, part.on_array) for (part, name), rows in zip(_named(plans), network.places, strict=True)
     )
-    slots = _slots(plans, iter(part_times(network, outcome)))
+    slots = _slots(plans, network, outcome)
     strip = Strip(0, network.stream, outcome, owners, network.groups, 0)
     return Timetable(slots, partial(Streams, (strip,)), network, outcome)

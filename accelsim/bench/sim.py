@@ -26,6 +26,7 @@ TILES = (10, 32, 100, 316, 1000)  # tile steps are their squares
 MANY = (*TILES, 3162, 10_000, 31_623, 100_000, 316_228)
 CASE = "matrix product in tiles"
 ORDERS: tuple[Arbitration, Arbitration] = ("program_order", "round_robin")
+COMMANDS = "edge_os_32x32_lpddr4"
 ORACLE = 10_000  # tile steps that SimPy is given at most
 ZIGZAG = {"resnet18": "layer by layer ZigZag 3.9.1: 2,882,984 cycles, 2,010,421 words", "mobilenet_v2": ""}
 """Conv and fc layers of ResNet-18 on its machine, as measured beside this project in November 2026."""
@@ -81,15 +82,16 @@ def tile_steps(side: int, engine: recurrence.Engine | None, rule: Arbitration = 
     return _spent(work)
 
 
-def tile_classes(side: int, rule: Arbitration = "program_order") -> SimRow:
+def tile_classes(side: int, rule: Arbitration = "program_order", machine: str = "edge_os_32x32") -> SimRow:
     """A layer of side^2 tile steps by the engine that visits each class of them."""
-    arch = load_arch("edge_os_32x32")[0]
+    arch = load_arch(machine)[0]
     arch = replace(arch, dram=replace(arch.dram, arbitration=rule))
     mapping = tiled_gemm(arch, side)
 
     def work() -> SimRow:
         found = simulate(mapping, arch, engine="periods")
         name = found.engine if rule == "program_order" else f"{found.engine}, arbitrated"
+        name = name if arch.dram.timing is None else f"{found.engine}, DRAM by commands"
         return SimRow(CASE, name, found.segments, found.outcome.makespan, 0)
 
     return _spent(work)
@@ -146,6 +148,9 @@ def cases(networks: bool = True) -> Iterator[SimRow]:
         tile_classes(TILES[0], rule)
         for side in MANY:
             yield tile_classes(side, rule)
+    tile_classes(TILES[0], machine=COMMANDS)
+    for side in TILES:
+        yield tile_classes(side, machine=COMMANDS)
     for model in ZIGZAG:
         yield array_work(model)
     for model in NETWORKS if networks else ():

@@ -49,8 +49,9 @@ class DramUse:
     def __add__(self, other: DramUse) -> DramUse:
         return DramUse(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
 
-    def as_dict(self) -> dict[str, int | float]:
-        """The counts as in `report.json`."""
+    def as_dict(self, shares: bool = True) -> dict[str, int | float]:
+        """The counts as in `report.json`; without `shares` of the time where that is not this layer's alone."""
+        of_time = {"bus_share": self.bus_share, "share_of_peak": self.share_of_peak}
         return {
             "row_hits": self.hits,
             "row_misses": self.misses,
@@ -59,6 +60,5 @@ class DramUse:
             "read_bursts": self.reads,
             "write_bursts": self.writes,
             "refreshes": self.refreshes,
-            "bus_share": self.bus_share,
-            "share_of_peak": self.share_of_peak,
+            **(of_time if shares else {}),
         }

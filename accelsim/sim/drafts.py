@@ -21,7 +21,7 @@ from accelsim.traffic import Factors, count
 
 SHELF_BYTES = 48 << 20  # of streams kept; as much for nests, and for words
 MOST_SUMS = 200_000  # sums of axis cells kept, about 300 B each
-WITHOUT_LIST = "loops that split every dim evenly and a DRAM neither by commands nor coded need no list"
+WITHOUT_LIST = "loops that split every dim evenly and an uncoded DRAM need no list"
 FEW_BYTES = 2_000  # words of one mapping, roughly
 
 Key = tuple[object, ...]

@@ -7,14 +7,16 @@ loop indices (`sim.picked`).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 
 import numpy as np
 
 from accelsim.arch import Accelerator
+from accelsim.dram import short
 from accelsim.mapping import Mapping, Rules, rules_of
 from accelsim.sim.build import link_bits, pass_times
+from accelsim.sim.layout import Regions
 from accelsim.sim.passes import Ints, LinkFlow, flows_of
 from accelsim.sim.picked import Nest, pick
 from accelsim.sim.stream import OPERANDS, Breakdown
@@ -31,6 +33,7 @@ class Fed:
         operand: its number in `OPERANDS`. depth: tiles at once. gates: whether loads wait for it. loops: how many of
             the loops number its visits. loads, stores: bits of a visit, by picked indices of these loops.
         output: they are results. soon: as in `Transfer`.
+        region: where its tiles lie in a DRAM by commands.
     """
 
     operand: int
@@ -41,12 +44,50 @@ class Fed:
     stores: Ints
     output: bool
     soon: bool
+    region: Region | None
 
     @property
     def cuts(self) -> tuple[bool, bool]:
         """Are its loads cut into pieces, and its stores? As in `sim.build`."""
         spare = self.depth > 1
         return spare and not self.output, spare and self.output and not self.loads.any()
+
+
+@dataclass(frozen=True, eq=False)
+class Region:
+    """An operand's tiles one behind another, in the order of their first visits (`sim.layout`).
+
+    A tile is found loop by loop: the loops that change it, outer to inner, number the tiles in that order.
+
+    Attributes:
+        base: address of the first one. bits: of all.
+        steps: for each loop that numbers visits, by picked indices of those that change the tile down to this one:
+            where the tiles of an index begin within those of the loops further out, and the bits of all tiles of one
+            index; None for a loop that does not change the tile.
+    """
+
+    base: int
+    bits: int
+    steps: tuple[tuple[Ints, Ints] | None, ...]
+
+
+def _region(nest: Nest, fed: Fed, dims: frozenset[str], regions: Regions) -> Region:
+    """Where an operand's tiles lie; `dims` are those that its words depend on."""
+    ranges = nest.ranges[: fed.loops]
+    room = np.maximum(fed.loads, fed.stores).reshape([len(r.picked) for r in ranges])
+    still = tuple(place for place, r in enumerate(ranges) if r.dim not in dims)
+    room = room.max(axis=still)
+    steps: list[tuple[Ints, Ints] | None] = []
+    for r in reversed(ranges):
+        if r.dim not in dims:
+            steps.append(None)
+            continue
+        together = np.cumsum(room * np.array(r.times, np.int64), axis=-1)
+        begins = np.concatenate([np.zeros_like(together[..., :1]), together[..., :-1]], axis=-1)
+        steps.append((begins.reshape(-1), room.reshape(-1)))
+        room = together[..., -1]
+    bits = int(room)
+    return Region(regions.take(bits), bits, tuple(reversed(steps)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,16 +167,19 @@ def _merged(nest: Nest, columns: list[Ints], loops: int, overlap: bool) -> Ints:
     return found
 
 
-def _fed(nest: Nest, flow: LinkFlow, arch: Accelerator, loops: int, overlap: bool) -> Fed:
+def _fed(nest: Nest, flow: LinkFlow, arch: Accelerator, loops: int, overlap: bool, regions: Regions) -> Fed:
     hold = arch.memory(flow.point.memory).hold(flow.operand.name)
     inner = prod(nest.shape[loops:])
     down, up = (bits.reshape(-1, inner) for bits in link_bits(arch, flow))
     gates = not overlap or flow.operand.name == arch.array.preloaded
     number = OPERANDS.index(flow.operand.name)
-    return Fed(
+    found = Fed(
         number, 1 if hold is None else hold.depth, gates, loops, down[:, 0].copy(), up[:, -1].copy(),
-        flow.operand.role == "output", overlap and flow.operand.role != "output",
+        flow.operand.role == "output", overlap and flow.operand.role != "output", None,
     )  # fmt: skip
+    if arch.dram.timing is None:
+        return found
+    return replace(found, region=_region(nest, found, frozenset(flow.operand.dims), regions))
 
 
 def _changing(nest: Nest, flow: LinkFlow) -> int:
@@ -152,8 +196,10 @@ def segment_nest(
     factors: Factors | None = None, most: int = MOST_PICKED,
 ) -> SegmentNest | None:  # fmt: skip
     """The segments of a mapping; None where the closed forms do not hold: loops that do not split a dim evenly, coded
-    feature maps, a DRAM by commands, outputs more than double buffered, more than `most` picked passes."""
-    if arch.dram.timing is not None or arch.dram.coding is not None:
+    feature maps, outputs more than double buffered, a DRAM by commands with clocks in an odd ratio to the machine's,
+    more than `most` picked passes."""
+    timing = arch.dram.timing
+    if arch.dram.coding is not None or (timing is not None and not short(timing, arch.clock_hz)):
         return None
     nest = pick(mapping, min(most, MOST_PICKED))
     if nest is None:
@@ -165,7 +211,8 @@ def segment_nest(
     weights = nest.times
     brought = [flow for flow in flows if flow.point.parent == "DRAM"]
     changing = [_changing(nest, flow) for flow in brought]
-    fed = tuple(_fed(nest, f, arch, n, times.overlap) for f, n in zip(brought, changing, strict=True))
+    regions = Regions(arch.dram)
+    fed = tuple(_fed(nest, f, arch, n, times.overlap, regions) for f, n in zip(brought, changing, strict=True))
     if any(f.operand == OPERANDS.index("Outputs") and f.depth > 2 for f in fed):
         return None
     loops = max(changing)

@@ -12,6 +12,10 @@ may read its results. A group is one work item, or two *side by side*, one on th
 * the stationary load of the array, on machines that load ahead.
 
 The channel keeps program order between work items, so a load never passes the store of the words it reads.
+
+Behind a DRAM by commands open rows and refreshes run on from one work item to the next, and each has addresses of its
+own: a tensor lies once in the order of the tiles that make it, and once in that of those that read it. (Assumed: what
+puts the words into the other order is not modelled, nor is it layer by layer.)
 """
 
 from __future__ import annotations
@@ -22,10 +26,13 @@ from functools import cached_property
 
 import numpy as np
 
+from accelsim.arch import Dram
 from accelsim.sim.stream import (
+    ADDRESS,
     AFTER,
     AHEAD,
     APART,
+    BITS,
     ENDED,
     FINAL_DRAIN,
     GATES,
@@ -196,10 +203,11 @@ def grouped(pieces: Sequence[Piece]) -> tuple[Group, ...]:
 
 @dataclass(frozen=True, eq=False)
 class Network:
-    """All work items as one stream."""
+    """All work items as one stream; `owner`: (transfers,) the number of the work item that each transfer is of."""
 
     stream: Stream
     groups: tuple[Group, ...]
+    owner: Ints
 
     @cached_property
     def pieces(self) -> tuple[Piece, ...]:
@@ -278,18 +286,36 @@ def _work(group: Group) -> Ints:
     return found
 
 
-def joined(pieces: Sequence[Piece]) -> Network:
-    """One stream of all work items, in order."""
+def _homes(pieces: Sequence[Piece], dram: Dram | None) -> list[int]:
+    """Where the addresses of every work item begin: one behind another, each on fresh rows, and from the first address
+    on again where the next one would end beyond the DRAM."""
+    timing = None if dram is None else dram.timing
+    if timing is None:
+        return [0] * len(pieces)
+    found, at = [], 0
+    for piece in pieces:
+        moves = piece.stream.moves
+        size = -(-int((moves[:, ADDRESS] + moves[:, BITS]).max(initial=0)) // timing.row_span_bits)
+        at = 0 if at + size > timing.capacity_bits // timing.row_span_bits else at
+        found.append(at * timing.row_span_bits)
+        at += size
+    return found
+
+
+def joined(pieces: Sequence[Piece], dram: Dram | None = None) -> Network:
+    """One stream of all work items, in order; a `dram` by commands asks where they lie."""
     groups = grouped(pieces)
     work = np.concatenate([_work(group) for group in groups])
     tables = [_moves(groups, g, which) for g, group in enumerate(groups) for which in range(len(group.pieces))]
+    for table, home in zip(tables, _homes(pieces, dram), strict=True):
+        table[:, ADDRESS] += home
     item = np.repeat(np.arange(len(tables)), [len(table) for table in tables])
     moves = np.concatenate(tables)
     later = moves[:, SOON] != STREAMED
     order = np.lexsort((moves[:, OPERAND], moves[:, KIND], later, moves[:, NEEDED], item, moves[:, TURN]))
     parts = [piece.stream.breakdown for piece in pieces]
     breakdown = Breakdown(sum(p.compute for p in parts), sum(p.port for p in parts))
-    return Network(Stream(work, moves[order], breakdown), groups)
+    return Network(Stream(work, moves[order], breakdown), groups, item[order])
 
 
 @dataclass(frozen=True)

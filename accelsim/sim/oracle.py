@@ -147,5 +147,5 @@ def run(stream: Stream, dram: Dram, clock_hz: int) -> Outcome:
     return Outcome(
         makespan, machine.times, machine.spans, machine.waits, machine.causes,
         makespan - end, machine.busy, tuple(sorted(machine.moved["load"].items())),
-        tuple(sorted(machine.moved["store"].items())), machine.port.finish(makespan),
+        tuple(sorted(machine.moved["store"].items())), machine.port.finish(makespan), machine.port.opened(),
     )  # fmt: skip

@@ -14,8 +14,10 @@ from typing import Any
 import numpy as np
 
 from accelsim.arch import Dram
+from accelsim.dram import kernel
 from accelsim.errors import BudgetExceeded
 from accelsim.jit import compiled
+from accelsim.sim.homes import HIGH, LOW, TRIPS, Homes, address_of, no_homes, place_of
 from accelsim.sim.limits import Limits
 from accelsim.sim.nest import SegmentNest
 from accelsim.sim.stream import CAUSES, FINAL_DRAIN, Ints, Summary
@@ -27,21 +29,6 @@ COUNTS = 7  # from here on in `now`: stall cycles by cause
 NEVER, NEVER_PIECE = -(1 << 60), 1 << 60
 OPERAND, DEPTH, GATES, LOOPS, EACH, VISITS, CUT_LOADS, CUT_STORES, SOON = range(9)
 """Columns of `fed`; EACH is segments of a visit."""
-TRIPS, LOW, HIGH, PICKS = range(4)  # of a row of `loops`
-
-
-@compiled
-def place_of(loops: Array, count: int, visit: int) -> int:
-    """Place of a visit, numbered over the first `count` loops, in a table of picked indices."""
-    place, weight = 0, 1
-    for k in range(count - 1, -1, -1):
-        digit = visit % loops[k, TRIPS]
-        visit //= loops[k, TRIPS]
-        if loops[k, HIGH] > loops[k, LOW] and digit > loops[k, LOW]:
-            digit = loops[k, LOW] if digit <= loops[k, HIGH] else digit - (loops[k, HIGH] - loops[k, LOW])
-        place += digit * weight
-        weight *= loops[k, PICKS]
-    return place
 
 
 @compiled
@@ -57,11 +44,27 @@ def serve(now: Array, kind: int, operand: int, bits: int, since: int, ratio: Arr
 
 
 @compiled
-def _queue(queue: Array, size: int, needed: int, kind: int, row: int, ahead: int, bits: int) -> int:
+def serve_commands(
+    now: Array, kind: int, bits: int, address: int, since: int, ratio: Array, memory: kernel.Memory, done: Array
+) -> None:
+    """One transfer to a DRAM by commands; when it is over for who waits for it, and its number."""
+    start = max(now[FREE], since)
+    free, left = kernel.serve(memory, start, address, bits, 1 - kind)
+    now[FREE] = free
+    now[BUSY] += free - start
+    now[LATEST] = max(now[LATEST], left + ratio[2])
+    done[0] = left + ratio[2] if kind else left
+    done[1] = now[SEQ]
+    now[SEQ] += 1
+
+
+@compiled
+def _queue(queue: Array, size: int, needed: int, kind: int, row: int, ahead: int, bits: int, visit: int) -> int:
     """Add a transfer, if it moves anything; how many there are then."""
     if bits <= 0:
         return size
-    queue[size, 0], queue[size, 1], queue[size, 2], queue[size, 3], queue[size, 4] = needed, kind, row, ahead, bits
+    queue[size, 0], queue[size, 1], queue[size, 2], queue[size, 3] = needed, kind, row, ahead
+    queue[size, 4], queue[size, 5] = bits, visit
     return size + 1
 
 
@@ -109,7 +112,7 @@ def _quiet(segment: int, k: int, block: int, fed: Array, loops: Array, loads: Ar
 
 
 @compiled
-def _ready(
+def ready(
     now: Array,
     segment: int,
     segments: int,
@@ -121,6 +124,7 @@ def _ready(
     done: Array,
     queue: Array,
     since: Array,
+    homes: Homes,
 ) -> None:
     """Serve what has its turn with the end of a segment (-1: the start), in channel order.
 
@@ -143,14 +147,14 @@ def _ready(
             cut = ratio[3] > 0 and fed[x, CUT_LOADS] and load > 0
             bits = _piece(bits, place, each, ratio[3]) if cut else (0 if place else bits)
             since[x, 1] = segment + 1 if place and bits > 0 else since[x, 1]
-            size = _queue(queue, size, load * each, 1, x, load - shift, bits)
+            size = _queue(queue, size, load * each, 1, x, load - shift, bits, load)
         if visit > 0:
             needed = min((visit - 1 + depth) * each, segments)
             bits = stores[x, place_of(loops, fed[x, LOOPS], visit - 1)]
             cut = ratio[3] > 0 and fed[x, CUT_STORES] and visit < visits
             bits = _piece(bits, place, each, ratio[3]) if cut else (0 if place else bits)
             since[x, 1] = segment + 1 if place and bits > 0 else since[x, 1]
-            size = _queue(queue, size, needed, 0, x, visit - 1 + depth - shift, bits)
+            size = _queue(queue, size, needed, 0, x, visit - 1 + depth - shift, bits, visit - 1)
     for turn in range(size):
         best = turn
         for i in range(turn + 1, size):
@@ -159,12 +163,16 @@ def _ready(
                 b[0], -fed[b[2], SOON], b[1], fed[b[2], OPERAND]
             ):  # fmt: skip
                 best = i
-        for column in range(5):
+        for column in range(6):
             kept = queue[turn, column]
             queue[turn, column] = queue[best, column]
             queue[best, column] = kept
         kind, x, ahead, bits = queue[turn, 1], queue[turn, 2], queue[turn, 3], queue[turn, 4]
-        serve(now, kind, fed[x, OPERAND], bits, since[x, 0], ratio, done[x, kind, ahead])
+        if homes[1].size == 0:
+            serve(now, kind, fed[x, OPERAND], bits, since[x, 0], ratio, done[x, kind, ahead])
+        else:
+            address = address_of(loops, fed[x, LOOPS], fed[x, VISITS], x, queue[turn, 5], homes)
+            serve_commands(now, kind, bits, address, since[x, 0], ratio, homes[0], done[x, kind, ahead])
 
 
 @compiled
@@ -212,7 +220,7 @@ def run_segment(now: Array, work: Array, fed: Array, done: Array, arriving: Arra
 
 
 @compiled
-def _state(now: Array, fed: Array, done: Array, since: Array, slack: int, found: Array) -> None:
+def state_of(now: Array, fed: Array, done: Array, since: Array, slack: int, found: Array) -> None:
     """What the future depends on, relative to the last end: times that can no longer hold anything up are equal.
 
     Pieces whose turn is yet to come may have started up to `slack` cycles ago and still be on their way.
@@ -233,7 +241,7 @@ def _state(now: Array, fed: Array, done: Array, since: Array, slack: int, found:
 
 
 @compiled
-def _jump(now: Array, mark: Array, state: Array, done: Array, fed: Array, since: Array, k: int, jump: int) -> None:
+def jump_over(now: Array, mark: Array, state: Array, done: Array, fed: Array, since: Array, k: int, jump: int) -> None:
     """So many more iterations of loop k like the last one, which began at `mark`."""
     cycles, numbers = jump * (now[END] - mark[END]), jump * (now[SEQ] - mark[SEQ])
     for x in range(done.shape[0]):
@@ -260,36 +268,42 @@ def _slack(fed: Array, loads: Array, stores: Array, ratio: Array) -> int:
 
 
 @compiled
+def started(fed: Array) -> tuple[Array, Array, Array, Array, int]:
+    """`done` of `ready`, what arrives, `since` and a queue before the first transfer; and the most tiles at once."""
+    most = 1
+    for x in range(fed.shape[0]):
+        most = max(most, fed[x, DEPTH])
+    done = np.full((fed.shape[0], 2, most + 2, 2), NEVER, np.int64)
+    since, queue = np.zeros((fed.shape[0], 2), np.int64), np.zeros((fed.shape[0] * (most + 2), 6), np.int64)
+    return done, np.zeros(fed.shape[0], np.int64), since, queue, most
+
+
+@compiled
 def run_nest(
     loops: Array, work: Array, fed: Array, loads: Array, stores: Array, ratio: Array, overlap: int, now: Array,
-    budget: int,
+    budget: int, homes: Homes,
 ) -> int:  # fmt: skip
     """Run all segments; `now` holds the final times and sums. Returns the segments that were visited one by one, or
     -1 if there would be more than the budget."""
     depth, count = loops.shape[0], 1
     for k in range(depth):
         count *= loops[k, TRIPS]
-    most = 1
-    for x in range(fed.shape[0]):
-        most = max(most, fed[x, DEPTH])
-    done = np.full((fed.shape[0], 2, most + 2, 2), NEVER, np.int64)
-    arriving, since = np.zeros(fed.shape[0], np.int64), np.zeros((fed.shape[0], 2), np.int64)
+    done, arriving, since, queue, most = started(fed)
     slack = _slack(fed, loads, stores, ratio)
     size = 4 + (1 + 4 * (most + 2)) * fed.shape[0]
-    queue = np.zeros((fed.shape[0] * (most + 2), 5), np.int64)
     states, seen = np.zeros((depth, size), np.int64), np.full(depth, -1, np.int64)
     marks, state = np.zeros((depth, now.size), np.int64), np.zeros(size, np.int64)
     digits, blocks = np.zeros(depth, np.int64), np.ones(depth, np.int64)
     for k in range(depth - 2, -1, -1):
         blocks[k] = blocks[k + 1] * loops[k + 1, TRIPS]
-    _ready(now, -1, count, fed, loops, loads, stores, ratio, done, queue, since)
+    ready(now, -1, count, fed, loops, loads, stores, ratio, done, queue, since, homes)
     segment, visited = 0, 0
     while segment < count:
         if visited == budget:
             return -1
         begin_visits(segment, fed, done, arriving)
         run_segment(now, work[place_of(loops, depth, segment)], fed, done, arriving, overlap)
-        _ready(now, segment, count, fed, loops, loads, stores, ratio, done, queue, since)
+        ready(now, segment, count, fed, loops, loads, stores, ratio, done, queue, since, homes)
         visited += 1
         segment += 1
         k = depth - 1
@@ -303,12 +317,12 @@ def run_nest(
         if digits[k] - 2 < loops[k, LOW] or digits[k] - 1 + most > loops[k, HIGH]:
             seen[k] = -1
             continue
-        _state(now, fed, done, since, slack, state)
+        state_of(now, fed, done, since, slack, state)
         if seen[k] == digits[k] - 1 and np.array_equal(state, states[k]):
             jump = loops[k, HIGH] - most - digits[k] + 1
             jump = min(jump, _quiet(segment, k, blocks[k], fed, loops, loads, stores, ratio, since))
             if jump > 0:
-                _jump(now, marks[k], state, done, fed, since, k, jump)
+                jump_over(now, marks[k], state, done, fed, since, k, jump)
                 digits[k] += jump
                 segment += jump * blocks[k]
                 seen[k] = -1
@@ -328,7 +342,7 @@ def run(found: SegmentNest, dram: Dram, clock_hz: int, limits: Limits | None = N
     budget = limits.events if limits is not None and limits.events is not None else found.segments
     loops, fed, loads, stores, ratio = tables(found, dram, clock_hz)
     now = np.zeros(COUNTS + len(CAUSES), np.int64)
-    visited = run_nest(loops, found.work, fed, loads, stores, ratio, int(found.overlap), now, budget)
+    visited = run_nest(loops, found.work, fed, loads, stores, ratio, int(found.overlap), now, budget, no_homes())
     return summed(found, now, int(visited), budget), int(visited)
 
 
@@ -355,7 +369,8 @@ def tables(found: SegmentNest, dram: Dram, clock_hz: int) -> tuple[Ints, Ints, I
     loads, stores = np.zeros((len(rows), widest), np.int64), np.zeros((len(rows), widest), np.int64)
     for x, f in enumerate(found.fed):
         loads[x, : f.loads.size], stores[x, : f.stores.size] = f.loads, f.stores
-    figures = *machine_ratio(clock_hz, dram.bandwidth_bits_per_s), dram.latency_cycles, dram.piece_bits
+    piece = dram.piece_bits if dram.timing is None else 0
+    figures = *machine_ratio(clock_hz, dram.bandwidth_bits_per_s), dram.latency_cycles, piece
     return loops, np.array(rows, np.int64).reshape(-1, 9), loads, stores, np.array(figures, np.int64)
 
 

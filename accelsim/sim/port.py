@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Protocol
 
+import numpy as np
+
 from accelsim.arch import Dram
 from accelsim.dram import DetailedMemory, DramUse
-from accelsim.sim.stream import Transfer, occupancy_cycles
+from accelsim.sim.stream import Ints, Transfer, occupancy_cycles
 
 
 class Port(Protocol):
@@ -17,6 +19,9 @@ class Port(Protocol):
 
     def finish(self, makespan: int) -> DramUse | None:
         """What the DRAM did up to the end of the stream, if the model knows."""
+
+    def opened(self) -> Ints:
+        """Bursts of every transfer so far by what their bank held, as in `Outcome`; (0, 3) if the model has no rows."""
 
 
 class SimplePort:
@@ -34,6 +39,10 @@ class SimplePort:
         """Nothing is known."""
         return None
 
+    def opened(self) -> Ints:
+        """It has no rows."""
+        return np.zeros((0, 3), np.int64)
+
 
 class DetailedPort:
     """Commands: `accelsim.dram`."""
@@ -48,6 +57,10 @@ class DetailedPort:
     def finish(self, makespan: int) -> DramUse | None:
         """The counts of all channels."""
         return self._memory.finish(makespan)
+
+    def opened(self) -> Ints:
+        """Transfer by transfer."""
+        return np.array(self._memory.opened, np.int64).reshape(-1, 3)
 
 
 def open_port(dram: Dram, clock_hz: int) -> Port:

@@ -18,6 +18,7 @@ import numpy as np
 from accelsim.arch import Dram
 from accelsim.jit import compiled
 from accelsim.sim.events import QUEUES, choice
+from accelsim.sim.homes import HIGH, LOW, TRIPS, place_of
 from accelsim.sim.limits import Limits
 from accelsim.sim.nest import SegmentNest
 from accelsim.sim.periods import (
@@ -28,20 +29,16 @@ from accelsim.sim.periods import (
     EACH,
     END,
     FREE,
-    HIGH,
     LAST,
     LATEST,
     LOOPS,
-    LOW,
     NEVER,
     OPERAND,
     SEQ,
     SOON,
     STREAMED,
-    TRIPS,
     VISITS,
     begin_visits,
-    place_of,
     run_segment,
     serve,
     summed,

@@ -2,21 +2,26 @@
 
 Because the channel serves transfers in program order and a transfer waits only for segments before the ones that need
 it, every time is the maximum of times already known: the stream's event times follow in one sweep without a queue.
-With the simple DRAM the sweep is compiled (`sim.sweep`); a DRAM by commands is asked transfer by transfer. Where the
-channel arbitrates between queues, an event loop (`sim.events`) takes the place of the sweep.
+Streams of more than a few items are swept in machine code (`sim.sweep`), a DRAM by commands included. Where the channel
+arbitrates between queues, an event loop (`sim.events`) takes the place of the sweep.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
 from accelsim.arch import Dram
+from accelsim.dram import DramUse, short
 from accelsim.errors import InputError
 from accelsim.sim.port import Port, open_port
 from accelsim.sim.stream import (
+    ADDRESS,
     AFTER,
+    BITS,
     GATES,
     KIND,
     KINDS,
@@ -76,8 +81,23 @@ class _Channel:
         return time, cause
 
 
-def _python_sweep(stream: Stream, dram: Dram, port: Port) -> tuple[Ints, Ints, Ints, Ints, int, int]:
-    """(times, spans, waits, causes, latest data, busy), asking the port for every transfer."""
+@dataclass(frozen=True, eq=False)
+class _Ran:
+    """What an engine found: tables as in `Outcome`, when the last data arrived, how long the channel was busy, and what
+    a DRAM by commands has done by a makespan."""
+
+    times: Ints
+    spans: Ints
+    waits: Ints
+    causes: Ints
+    opened: Ints
+    latest: int
+    busy: int
+    use: Callable[[int], DramUse | None]
+
+
+def _python_sweep(stream: Stream, dram: Dram, port: Port) -> _Ran:
+    """The sweep that asks the port for every transfer."""
     channel = _Channel(stream, dram, port)
     channel.advance(-1, 0, 0)
     times, waits, causes = [], [], []
@@ -102,37 +122,51 @@ def _python_sweep(stream: Stream, dram: Dram, port: Port) -> tuple[Ints, Ints, I
         channel.advance(number, end, streamed)
     shapes = ((times, 3), (channel.spans, 2), (waits, 3), (causes, 2))
     tables = [np.array(rows, np.int64).reshape(-1, width) for rows, width in shapes]
-    return tables[0], tables[1], tables[2], tables[3], channel.latest_data, channel.busy
+    return _Ran(
+        tables[0], tables[1], tables[2], tables[3], port.opened(), channel.latest_data, channel.busy, port.finish
+    )
 
 
-def _compiled(stream: Stream, dram: Dram, clock_hz: int) -> tuple[Ints, Ints, Ints, Ints, int, int]:
-    """The sweep or the event loop, whichever the DRAM's arbitration needs."""
+def _compiled(stream: Stream, dram: Dram, clock_hz: int) -> _Ran:
+    """The sweep or the event loop, whichever the DRAM's arbitration needs.
+
+    Raises:
+        MappingError: tensors end beyond a DRAM by commands.
+    """
+    from accelsim.dram import kernel
     from accelsim.timing.bound import machine_ratio
 
-    num, den = machine_ratio(clock_hz, dram.bandwidth_bits_per_s)
-    count = len(stream.work)
+    count, timing, ratio = len(stream.work), dram.timing, machine_ratio(clock_hz, dram.bandwidth_bits_per_s)
     times, waits = np.zeros((count, 3), np.int64), np.zeros((count, 3), np.int64)
     causes, spans = np.zeros((count, 2), np.int64), np.zeros((len(stream.moves), 2), np.int64)
+    memory = kernel.no_memory() if timing is None else kernel.new_memory(timing, clock_hz)
+    opened, bits = np.zeros((0 if timing is None else len(stream.moves), 3), np.int64), stream.moves[:, BITS]
     tables = np.ascontiguousarray(stream.work), np.ascontiguousarray(stream.moves)
     if dram.arbitration == "program_order":
         from accelsim.sim.sweep import sweep
 
-        latest, busy = sweep(*tables, num, den, dram.latency_cycles, times, spans, waits, causes)
+        if timing is not None:
+            kernel.check_room(timing, stream.moves[:, ADDRESS], bits)
+        latest, busy = sweep(*tables, *ratio, dram.latency_cycles, memory, times, spans, waits, causes, opened)
     else:
         from accelsim.sim.events import loop
 
         robin = dram.arbitration == "round_robin"
-        latest, busy = loop(*tables, num, den, dram.latency_cycles, robin, times, spans, waits, causes)
-    return times, spans, waits, causes, int(latest), int(busy)
+        latest, busy = loop(*tables, *ratio, dram.latency_cycles, robin, times, spans, waits, causes)
+
+    def use(makespan: int) -> DramUse | None:
+        return None if timing is None else kernel.use_of(memory, makespan, int(bits.sum()))
+
+    return _Ran(times, spans, waits, causes, opened, int(latest), int(busy), use)
 
 
-def engine_for(stream: Stream, dram: Dram) -> Engine:
-    """The engine that `run` takes: `compiled`, or `python` for few items and for a DRAM by commands; `events` where the
-    channel arbitrates."""
+def engine_for(stream: Stream, dram: Dram, clock_hz: int) -> Engine:
+    """The engine that `run` takes: `compiled`, or `python` for few items and for clocks in an odd ratio; `events` where
+    the channel arbitrates."""
     if dram.arbitration != "program_order":
         return "events"
-    simple = dram.timing is None and len(stream.work) + len(stream.moves) > FEW
-    return "compiled" if simple else "python"
+    many = len(stream.work) + len(stream.moves) > FEW
+    return "compiled" if many and (dram.timing is None or short(dram.timing, clock_hz)) else "python"
 
 
 def run(stream: Stream, dram: Dram, clock_hz: int, engine: Engine | None = None) -> Outcome:
@@ -141,21 +175,21 @@ def run(stream: Stream, dram: Dram, clock_hz: int, engine: Engine | None = None)
     Raises:
         InputError: the engine named does not know the DRAM's arbitration, or two units run where a channel arbitrates.
     """
-    chosen, port = engine or engine_for(stream, dram), open_port(dram, clock_hz)
+    chosen = engine or engine_for(stream, dram, clock_hz)
     if (chosen == "events") != (dram.arbitration != "program_order"):
-        expected = engine_for(stream, dram)
+        expected = engine_for(stream, dram, clock_hz)
         raise InputError(f"engine {chosen!r} does not know arbitration {dram.arbitration!r}; expected {expected!r}")
     if chosen == "events" and (
         np.any(stream.work[:, [UNIT, AFTER]] > [0, -1]) or np.any(stream.moves[:, SOON] == SETTLED)
     ):
         raise InputError("a channel that arbitrates serves one unit at a time; expected a stream of one unit")
-    if chosen != "python":
-        times, spans, waits, causes, latest, busy = _compiled(stream, dram, clock_hz)
+    if chosen == "python":
+        ran = _python_sweep(stream, dram, open_port(dram, clock_hz))
     else:
-        times, spans, waits, causes, latest, busy = _python_sweep(stream, dram, port)
-    end = int(times[:, 2].max(initial=0))
-    makespan = max(end, latest)
+        ran = _compiled(stream, dram, clock_hz)
+    end = int(ran.times[:, 2].max(initial=0))
+    makespan = max(end, ran.latest)
     return Outcome(
-        makespan, times, spans, waits, causes * (waits[:, :2] > 0), makespan - end, busy,
-        moved_bits(stream.moves, "load"), moved_bits(stream.moves, "store"), port.finish(makespan),
+        makespan, ran.times, ran.spans, ran.waits, ran.causes * (ran.waits[:, :2] > 0), makespan - end, ran.busy,
+        moved_bits(stream.moves, "load"), moved_bits(stream.moves, "store"), ran.use(makespan), ran.opened,
     )  # fmt: skip

@@ -29,6 +29,9 @@ on the same unit (rule 10).
 7. A whole network is one stream too: work items one behind another, with the ready and needed-by segments that
    `sim.network` gives their first loads and last stores; the first segment of each waits for all before (rule 10).
    Transfers of one readiness keep the order of their work items, and a load after a store of the same words finds them.
+   The state of a DRAM by commands runs on from one work item to the next. Each has addresses of its own, one behind
+   another on fresh rows, and from 0 on again where the DRAM ends: words that one stores and another loads lie twice,
+   once by the tiles of either.
 8. The stream ends when all segments have ended and the last store's data are in DRAM.
 9. With `dram.arbitration` `first_come` or `round_robin` there are three queues, of Inputs, Outputs and Weights, in this
    order. A queue holds the transfers of its operand in the order given and none passes another in it, so a load of

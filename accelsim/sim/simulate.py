@@ -93,7 +93,7 @@ class Listed:
 
 def listed(stream: Stream, arch: Accelerator, engine: recurrence.Engine | None = None) -> Listed:
     """Run a stream; the engine that suits it if none is named."""
-    chosen = engine or recurrence.engine_for(stream, arch.dram)
+    chosen = engine or recurrence.engine_for(stream, arch.dram, arch.clock_hz)
     return Listed(stream, recurrence.run(stream, arch.dram, arch.clock_hz, chosen), chosen)
 
 
@@ -114,16 +114,17 @@ def simulate(
         most = mapping.passes if engine else mapping.passes // GAIN
         found = known.nest(mapping, arch, post_ops, most)
         if found is not None:
-            from accelsim.sim import periods, queues
+            from accelsim.sim import commands, periods, queues
 
-            nested = periods.run if arch.dram.arbitration == "program_order" else queues.run
-            outcome, _ = nested(found, arch.dram, arch.clock_hz, known.limits)
+            ordered = periods if arch.dram.timing is None else commands
+            nested = ordered if arch.dram.arbitration == "program_order" else queues
+            outcome, _ = nested.run(found, arch.dram, arch.clock_hz, known.limits)
             return Simulation(
                 mapping, arch, post_ops, zeros, outcome, "periods", found.segments, found.passes, found.carried,
                 found.breakdown, known,
             )  # fmt: skip
         if engine is not None:
-            raise InputError("engine 'periods' needs loops that split every dim evenly and a simple, uncoded DRAM")
+            raise InputError("engine 'periods' needs loops that split every dim evenly and an uncoded DRAM")
     built = known.stream(mapping, arch, post_ops, zeros)
     ran = listed(built.stream, arch, engine)
     made = Simulation(

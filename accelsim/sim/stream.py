@@ -9,7 +9,7 @@ waits for what; all engines read this structure and nothing else. A stream is on
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from typing import Literal
 
@@ -258,6 +258,7 @@ class Outcome:
         channel_busy: cycles for which the DRAM channel could start no other transfer.
         read_bits, write_bits: data that the transfers carried, by operand.
         dram: what a command-level DRAM did.
+        opened: (transfers, 3) its bursts by what their bank held: that row, none, another one; (0, 3) without commands.
     """
 
     makespan: int
@@ -270,6 +271,7 @@ class Outcome:
     read_bits: tuple[tuple[str, int], ...]
     write_bits: tuple[tuple[str, int], ...]
     dram: DramUse | None = None
+    opened: Ints = field(default_factory=lambda: np.zeros((0, 3), np.int64))
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Outcome) and all(

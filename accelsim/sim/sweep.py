@@ -1,4 +1,5 @@
-"""The sweep of `sim.recurrence`, compiled, for a channel of fixed bandwidth (`timing.bound.dram_cycles` a transfer)."""
+"""The sweep of `sim.recurrence`, compiled, for a channel of fixed bandwidth (`timing.bound.dram_cycles` a transfer) and
+for a DRAM by commands (`dram.kernel`)."""
 
 from __future__ import annotations
 
@@ -6,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from accelsim.dram.kernel import Memory, found_rows, serve
 from accelsim.jit import compiled
 from accelsim.timing.bound import dram_cycles
 
@@ -14,12 +16,14 @@ Array = Any
 
 @compiled
 def sweep(
-    work: Array, moves: Array, num: int, den: int, latency: int, times: Array, spans: Array, waits: Array, causes: Array
-) -> tuple[int, int]:
-    """Fill times (segments, 3), spans (transfers, 2), waits (segments, 3) and causes (segments, 2).
+    work: Array, moves: Array, num: int, den: int, latency: int, memory: Memory, times: Array, spans: Array,
+    waits: Array, causes: Array, opened: Array,
+) -> tuple[int, int]:  # fmt: skip
+    """Fill times (segments, 3), spans (transfers, 2), waits (segments, 3), causes (segments, 2), and, where there is a
+    `memory` by commands, opened (transfers, 3).
 
-    A transfer of b bits holds the channel for ceil(b num / den) cycles. Transfers that a segment needs are chained in
-    channel order: `head` is the first of a segment's, `after` the next of the same segment.
+    Without one a transfer of b bits holds the channel for ceil(b num / den) cycles. Transfers that a segment needs are
+    chained in channel order: `head` is the first of a segment's, `after` the next of the same segment.
 
     Returns:
         When the last data have arrived, and the cycles for which the channel was busy.
@@ -30,6 +34,7 @@ def sweep(
     over = np.zeros((count + 1, 3), np.int64)  # of no segment, then of each, by `stream.SOON`
     state = np.zeros((2, 3), np.int64)  # last stream start, its end, and the end of all, by unit
     index = free = busy = latest = 0
+    rows, commands = np.zeros(3, np.int64), memory[0].size > 0
     for number in range(-1, count):
         if number >= 0:
             unit, settled = work[number, 6], over[work[number, 7] + 1, 2]
@@ -65,11 +70,17 @@ def sweep(
             over[number + 1, 2] = max(end, over[number, 2])
         while index < size and moves[index, 3] <= number:
             start = max(free, over[moves[index, 3] + 1, moves[index, 8]])
-            free = start + dram_cycles(moves[index, 2], num, den)
+            if commands:
+                free, left = serve(memory, start, moves[index, 6], moves[index, 2], 1 - moves[index, 0])
+                opened[index] -= rows
+                found_rows(memory, rows)
+                opened[index] += rows
+            else:
+                free = left = start + dram_cycles(moves[index, 2], num, den)
             busy += free - start
             spans[index, 0], spans[index, 1] = start, free
-            latest = max(latest, free + latency)
-            done[index] = free + latency if moves[index, 0] else free
+            latest = max(latest, left + latency)
+            done[index] = left + latency if moves[index, 0] else left
             needed = moves[index, 4]
             if tail[needed] < 0:
                 head[needed] = index

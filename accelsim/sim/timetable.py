@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from accelsim.dram import DramUse
 from accelsim.sim.network import Group, Network, PartTime
 from accelsim.sim.stream import TURN, Ints, Outcome, Stream, Summary
 
@@ -22,12 +23,14 @@ class Slot:
 
     Attributes:
         fresh: its cycles after the end of all layers before it; over all layers they add up to the makespan.
+        dram: what a DRAM by commands did for it.
     """
 
     start: int
     end: int
     times: tuple[PartTime, ...]
     fresh: int
+    dram: DramUse | None = None
 
     @property
     def beside(self) -> bool:

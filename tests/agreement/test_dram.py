@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from accelsim.arch.dram import DramTiming
-from accelsim.dram import PRESETS, AddressMap, Channel, Command, DetailedMemory
+from accelsim.dram import PRESETS, AddressMap, Channel, Command, DetailedMemory, kernel
 from tests.agreement.dram_rules import SlowChannel, requests, spelled_out, timings, violations
 
 Request = tuple[int, int, bool, int]
@@ -165,3 +165,18 @@ def test_a_memory_is_its_channels_in_machine_cycles(timing: DramTiming, clock: i
     assert use.clocks == timing.channels * ((cycle + 10**6) * 10**12 // (hz * device.tck_ps))
     assert 0 < use.bits <= use.burst_bits and 0 < use.data_clocks <= use.clocks
     assert use.share_of_peak == pytest.approx(use.bits / (memory_peak(timing) * use.clocks))
+
+
+@settings(deadline=None, max_examples=150)
+@given(timing=timings(), data=st.data(), clock=st.sampled_from([200, 500, 1000, 1601]))
+def test_the_compiled_memory_keeps_every_clock_and_count(timing: DramTiming, clock: int, data: st.DataObject) -> None:
+    memory, fast = DetailedMemory(timing, clock * 10**6), kernel.new_memory(timing, clock * 10**6)
+    cycle, moved = 0, 0
+    for first, bursts, write, gap in data.draw(requests(timing, most=8, longest=300)):
+        cycle += gap
+        address, bits = first * timing.device.burst_bits + gap % 7, bursts * timing.device.burst_bits - 3
+        found = memory.serve(cycle, address, bits, write)
+        assert kernel.serve(fast, cycle, address, bits, int(write)) == found
+        cycle, moved = found[0], moved + bits
+    cycle = found[1] + data.draw(st.integers(0, 10**5))
+    assert kernel.use_of(fast, cycle, moved) == memory.finish(cycle)

@@ -105,12 +105,14 @@ def test_waits_for_the_other_unit_are_charged_apart(stream: Stream) -> None:
 @settings(deadline=None, max_examples=200)
 @given(stream=streams(), timing=timings(), latency=st.integers(0, 40), clock=st.sampled_from([50, 333, 1000]))
 def test_engines_agree_on_a_dram_by_commands(stream: Stream, timing: DramTiming, latency: int, clock: int) -> None:
-    """Times, stalls and counts of commands; the peak bounds the makespan."""
+    """Times, stalls and counts of commands, transfer by transfer; the peak bounds the makespan."""
     dram = Dram("random", timing.peak_bits_per_s, latency, 1, 1, timing=timing)
-    fast, slow = recurrence.run(stream, dram, clock * 10**6), oracle.run(stream, dram, clock * 10**6)
-    assert fast == slow
+    fast, slow = recurrence.run(stream, dram, clock * 10**6, "compiled"), oracle.run(stream, dram, clock * 10**6)
+    assert fast == slow == recurrence.run(stream, dram, clock * 10**6, "python")
+    assert fast.dram is not None
+    assert fast.opened.sum(axis=0).tolist() == [fast.dram.hits, fast.dram.misses, fast.dram.conflicts]
     moved = sum(bits for _, bits in (*fast.read_bits, *fast.write_bits))
-    assert fast.dram is not None and fast.dram.bits == moved
+    assert fast.dram.bits == moved
     assert fast.makespan * timing.peak_bits_per_s >= moved * clock * 10**6
     assert fast.channel_busy <= fast.makespan
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from accelsim.arch import Accelerator
+from accelsim.arch import Accelerator, DramTiming
+from accelsim.dram import PRESETS
 from accelsim.errors import BudgetExceeded, InputError
 from accelsim.lookup import load_arch
 from accelsim.mapping import Loop, Mapping, Rules, TileLevel
@@ -23,6 +26,7 @@ from accelsim.sim.passes import Passes, enumerate_passes, flows_of
 from accelsim.sim.picked import Nest, pick
 from accelsim.sim.simulate import FEW, simulate
 from accelsim.traffic import Factors
+from tests.agreement.dram_rules import timings
 from tests.agreement.machines import machine, nests, staying
 
 FLOWS = st.sampled_from(["ws", "os", "is", "rs", "tree", "cast"])
@@ -57,7 +61,7 @@ def check_picked(mapping: Mapping, dataflow: str, halo: bool) -> bool:
 
 def check_engines(mapping: Mapping, arch: Accelerator, ops: int) -> tuple[int, int]:
     """Both engines, and SimPy, say the same. Returns segments in all and those that the nest visited."""
-    from accelsim.sim import periods
+    from accelsim.sim import commands, periods
 
     nest = segment_nest(mapping, arch, ops)
     if nest is None:
@@ -65,9 +69,94 @@ def check_engines(mapping: Mapping, arch: Accelerator, ops: int) -> tuple[int, i
     built = build_stream(mapping, arch, post_ops=ops)
     assert (nest.carried, nest.breakdown, nest.passes) == (built.carried, built.stream.breakdown, built.passes)
     assert nest.segments == len(built.stream.work)
-    found, visited = periods.run(nest, arch.dram, arch.clock_hz)
+    engine = periods if arch.dram.timing is None else commands
+    found, visited = engine.run(nest, arch.dram, arch.clock_hz)
     assert found == oracle.run(built.stream, arch.dram, arch.clock_hz).summary
     return nest.segments, visited
+
+
+@settings(deadline=None, max_examples=80)
+@given(
+    data=st.data(), dataflow=FLOWS, stays=STAYS, overlap=st.booleans(), timing=timings(), latency=st.integers(0, 40),
+    depths=DEPTHS, ops=st.integers(0, 3), clock=st.sampled_from([50, 333, 1000]),
+)  # fmt: skip
+def test_nests_behind_commands_equal_simpy(
+    data: st.DataObject, dataflow: str, stays: set[str], overlap: bool, timing: DramTiming, latency: int,
+    depths: tuple[int, int, int], ops: int, clock: int,
+) -> None:  # fmt: skip
+    """Times, stalls, bits and commands, though no tile is listed: each lies where a list would put it."""
+    mapping = staying(data, data.draw(nests(dataflow)), stays)
+    check_engines(mapping, commanded(varied(dataflow, depths, overlap, 1, latency), timing, clock), ops)
+
+
+@pytest.mark.slow
+@settings(deadline=None, max_examples=2000)
+@given(
+    data=st.data(), dataflow=FLOWS, halo=st.booleans(), stays=STAYS, overlap=st.booleans(), timing=timings(),
+    latency=st.integers(0, 40), depths=DEPTHS, clock=st.sampled_from([50, 333, 1000]),
+)  # fmt: skip
+def test_nests_behind_commands_equal_simpy_on_thousands(
+    data: st.DataObject, dataflow: str, halo: bool, stays: set[str], overlap: bool, timing: DramTiming, latency: int,
+    depths: tuple[int, int, int], clock: int,
+) -> None:  # fmt: skip
+    mapping = staying(data, data.draw(nests(dataflow, most=9)), stays)
+    arch = replace(varied(dataflow, depths, overlap, 1, latency), halo_reuse=halo)
+    check_engines(mapping, commanded(arch, timing, clock), 1)
+
+
+def quick(channels: int, page: Literal["open", "closed"], refresh: bool, queue: int, trefi: int) -> DramTiming:
+    """Few banks with short rows and frequent, short refreshes: states return soon."""
+    device = replace(PRESETS["DDR3-1600"], burst_bits=64, row_bits=256, rows=1 << 20, banks_per_group=2)
+    device = replace(device, trfc=20, trefi=trefi)
+    return DramTiming(device, channels=channels, page=page, refresh=refresh, queue=queue)
+
+
+QUICK = st.builds(
+    quick, st.sampled_from([1, 2]), st.sampled_from(["open", "closed"]), st.booleans(), st.sampled_from([1, 5, 32]),
+    st.sampled_from([96, 100, 128]),
+)  # fmt: skip
+
+
+@settings(deadline=None, max_examples=150)
+@given(
+    shape=st.tuples(st.integers(1, 60), st.integers(1, 60), st.integers(1, 6)), depths=DEPTHS, timing=QUICK,
+    overlap=st.booleans(), latency=st.integers(0, 90), clock=st.sampled_from([50, 200, 400, 800]),
+    order=st.permutations(["N", "M", "C"]),
+)  # fmt: skip
+def test_periods_behind_commands(
+    shape: tuple[int, int, int], depths: tuple[int, int, int], timing: DramTiming, overlap: bool, latency: int,
+    clock: int, order: list[str],
+) -> None:  # fmt: skip
+    """What is jumped over is what visiting every segment finds: times, stalls, and every command of every kind."""
+    from accelsim.sim import commands
+
+    arch, mapping = commanded(varied("os", depths, overlap, 1, latency), timing, clock), gemm(*shape, order=order)
+    nest = segment_nest(mapping, arch, 1)
+    if nest is None:
+        return
+    found, _ = commands.run(nest, arch.dram, arch.clock_hz)
+    assert found == recurrence.run(build_stream(mapping, arch, post_ops=1).stream, arch.dram, arch.clock_hz).summary
+
+
+@pytest.mark.parametrize("page", ["open", "closed"])
+@pytest.mark.parametrize("refresh", [True, False])
+def test_a_million_tile_steps_behind_commands(page: Literal["open", "closed"], refresh: bool) -> None:
+    """The state of the banks returns, and what comes after is not visited."""
+    from accelsim.sim import commands
+
+    arch = commanded(varied("os", (2, 2, 2), True, 1, 7), quick(2, page, refresh, 5, 128), 400)
+    short, _ = check_engines(gemm(60, 50), arch, 0)
+    nest, small = (segment_nest(gemm(rows, 50), arch) for rows in (20_000, 400))
+    assert nest is not None and small is not None and short == 3000
+    _, visited = commands.run(nest, arch.dram, arch.clock_hz)
+    assert nest.segments == 1_000_000 and visited < 20_000
+    assert commands.run(small, arch.dram, arch.clock_hz)[0] == simulate(gemm(400, 50), arch, engine="compiled").outcome
+
+
+def commanded(arch: Accelerator, timing: DramTiming, clock: int) -> Accelerator:
+    """The machine at so many megahertz behind a DRAM by commands."""
+    dram = replace(arch.dram, timing=timing, bandwidth_bits_per_s=timing.peak_bits_per_s)
+    return replace(arch, clock_hz=clock * 10**6, dram=dram)
 
 
 def varied(
@@ -116,10 +205,10 @@ def test_periods_equal_simpy_on_thousands(
     check_engines(mapping, replace(varied(dataflow, depths, overlap, bandwidth, latency, piece), halo_reuse=halo), ops)
 
 
-def gemm(rows: int, cols: int, reductions: int = 1) -> Mapping:
-    """Output tiles of 4 x 4, each over so many tiles of 2 reductions."""
+def gemm(rows: int, cols: int, reductions: int = 1, order: Sequence[str] = "NMC") -> Mapping:
+    """Output tiles of 4 x 4, each over so many tiles of 2 reductions; loops in this order."""
     problem = gemm_problem(rows=4 * rows, cols=4 * cols, reduction=2 * reductions)
-    loops = (Loop("N", rows), Loop("M", cols), Loop("C", reductions))
+    loops = [Loop(dim, {"N": rows, "M": cols, "C": reductions}[dim]) for dim in order]
     levels = (TileLevel("DRAM", tuple(loop for loop in loops if loop.trips > 1)), TileLevel("GLB", ()))
     return Mapping(problem, "os", levels, (Loop("C", 2),), (Loop("N", 4, "row"), Loop("M", 4, "col")))
 

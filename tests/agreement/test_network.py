@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from accelsim import pipeline
-from accelsim.arch import Accelerator, Dram
+from accelsim.arch import Accelerator, Dram, DramTiming
+from accelsim.dram import PRESETS, DramUse
 from accelsim.graph import LayerGraph, Network, optimise
 from accelsim.lookup import load_arch
 from accelsim.mapper.objective import Objective
@@ -21,7 +22,10 @@ from accelsim.planning import plan_network
 from accelsim.schedule import timetable
 from accelsim.sim import oracle, recurrence
 from accelsim.sim.network import Beside, Piece, Room, joined, part_times
+from accelsim.sim.shares import layer_uses
 from accelsim.sim.stream import (
+    ADDRESS,
+    BITS,
     KIND,
     NEEDED,
     OPERAND,
@@ -34,10 +38,12 @@ from accelsim.sim.stream import (
     channel_order,
     stream_of,
 )
+from accelsim.sim.timetable import Timetable
+from tests.agreement.dram_rules import timings
 from tests.agreement.test_engines import streams
 
 DRAM = Dram("test", 8, 3, 1, 1)
-MACHINES = ("edge_os_32x32", "tpu_like", "eyeriss", "tpu_v1", "gemmini_16x16")
+MACHINES = ("edge_os_32x32", "edge_os_32x32_lpddr4", "tpu_like", "eyeriss", "tpu_v1", "gemmini_16x16")
 
 
 def network() -> LayerGraph:
@@ -109,6 +115,63 @@ def test_engines_agree_on_networks(parts: list[Piece], bandwidth: int) -> None:
     assert moved[0] == moved[1]
 
 
+@settings(deadline=None, max_examples=100)
+@given(parts=networks(), timing=timings(), data=st.data())
+def test_engines_agree_on_networks_behind_commands(parts: list[Piece], timing: DramTiming, data: st.DataObject) -> None:
+    """To the cycle and the row; work items lie apart on fresh rows, and what is done for each adds up to all."""
+    dram = replace(DRAM, bandwidth_bits_per_s=timing.peak_bits_per_s, timing=timing)
+    whole = joined(parts, dram)
+    slow = oracle.run(whole.stream, dram, 333 * 10**6)
+    assert recurrence.run(whole.stream, dram, 333 * 10**6, "compiled") == slow
+    assert recurrence.run(whole.stream, dram, 333 * 10**6, "python") == slow
+    moves, beyond = whole.stream.moves, 0
+    for number, piece in enumerate(parts):
+        mine, alone = moves[whole.owner == number], piece.stream.moves
+        if len(mine):
+            home = int(mine[:, ADDRESS].min() - alone[:, ADDRESS].min())
+            assert home % timing.row_span_bits == 0 and mine[:, ADDRESS].min() >= beyond
+            assert sorted((mine[:, ADDRESS] - home).tolist()) == sorted(alone[:, ADDRESS].tolist())
+            assert mine[:, BITS].sum() == alone[:, BITS].sum()
+            beyond = int((mine[:, ADDRESS] + mine[:, BITS]).max())
+    fresh = data.draw(st.lists(st.integers(0, 40), min_size=len(parts), max_size=len(parts)))
+    fresh[-1] += 1
+    uses = [use for use in layer_uses(whole, slow, [1] * len(parts), fresh) if use is not None]
+    assert len(uses) == len(parts) and sum(uses, DramUse()) == slow.dram
+    assert all(use.hits + use.misses + use.conflicts == use.reads + use.writes for use in uses)
+    assert all(0 <= use.active_clocks <= use.clocks and use.bits <= use.burst_bits for use in uses)
+
+
+def test_addresses_begin_anew_where_the_dram_ends() -> None:
+    """Three work items of one row of all banks each, in a DRAM of two."""
+    device = replace(PRESETS["LPDDR4-3200"], rows=2, banks_per_group=1)
+    dram = replace(DRAM, timing=DramTiming(device))
+    loads = [Transfer("load", "Inputs", device.row_bits, -1, 0)]
+    one = Piece(stream_of([Segment(0, 0, 1, 0)], loads), (), {}, {}, False, False)
+    assert joined([one, one, one], dram).stream.moves[:, ADDRESS].tolist() == [0, device.row_bits, 0]
+
+
+def test_rows_stay_open_from_one_work_item_to_the_next() -> None:
+    """The second work item finds the banks as the first one left them, and refreshes go on in between."""
+    arch, plans = planned("edge_os_32x32_lpddr4", "layerwise")
+    times, alone = timetable(plans, arch, "network"), timetable(plans, arch, "layerwise")
+    whole = times.outcome.dram if times.outcome is not None else None
+    assert whole is not None and times.network is not None
+    assert sum((slot.dram for slot in times.slots if slot.dram is not None), DramUse()) == whole
+    parts = [slot.dram for slot in alone.slots if slot.dram is not None]
+    apart = sum(parts, DramUse())
+    assert (whole.reads, whole.writes, whole.bits) == (apart.reads, apart.writes, apart.bits)
+    timing = arch.dram.timing
+    assert timing is not None
+    assert whole.refreshes // 4 == whole.clocks // 4 // timing.device.trefi > 0
+    still = timetable(plans, replace(arch, dram=replace(arch.dram, timing=replace(timing, refresh=False))), "network")
+    rows = still.outcome.dram if still.outcome is not None else None
+    assert rows is not None and rows.misses <= timing.device.banks * timing.channels < rows.misses + rows.conflicts
+    ran = pipeline.timed(network(), plans, arch, "network")
+    assert ran.schedule == "network" and ran.totals.cycles == times.end
+    assert all("row_hits" in r.dram and "bus_share" not in r.dram for r in ran.results if r.dram is not None)
+    assert sum(r.dram["refreshes"] for r in ran.results if r.dram is not None) == whole.refreshes
+
+
 @settings(deadline=None, max_examples=200)
 @given(parts=networks())
 def test_work_items_run_in_order_and_no_faster_than_they_can(parts: list[Piece]) -> None:
@@ -154,6 +217,16 @@ def test_side_by_side_first_tiles_wait_until_the_room_is_theirs(parts: list[Piec
             assert (outcome.spans[others, 0] >= ends[group.begin]).all()
 
 
+def refreshing(arch: Accelerator, times: Timetable) -> int:
+    """Cycles that refreshes take at most, rows closed and opened again; short layers alone meet none."""
+    use, timing = times.outcome.dram if times.outcome is not None else None, arch.dram.timing
+    if use is None or timing is None:
+        return 0
+    d = timing.device
+    clocks = use.refreshes // timing.channels * (d.trfc + d.twr + d.trp_all + d.trcd)
+    return -(-clocks * d.tck_ps * arch.clock_hz // 10**12)
+
+
 @pytest.mark.parametrize("schedule", ["network", "layerwise"])
 @pytest.mark.parametrize("name", MACHINES)
 def test_real_networks(name: str, schedule: str) -> None:
@@ -163,7 +236,7 @@ def test_real_networks(name: str, schedule: str) -> None:
     assert times.network is not None and times.outcome is not None
     assert oracle.run(times.network.stream, arch.dram, arch.clock_hz) == times.outcome
     apart = timetable(plans, arch, "layerwise")
-    assert times.end <= apart.end
+    assert times.end <= apart.end + refreshing(arch, times)
     for before, slot in pairwise(times.slots):
         assert slot.beside or slot.start >= before.end
     assert sum(slot.fresh for slot in times.slots) == times.end == times.outcome.makespan

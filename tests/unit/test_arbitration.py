@@ -122,7 +122,7 @@ def test_a_wait_is_charged_to_the_transfer_that_started_first() -> None:
 
 def test_engines_keep_to_the_arbitration_they_know() -> None:
     stream = stream_of((Segment(0, 0, 1, 0),), [load("Inputs", 4, -1, 0)])
-    assert recurrence.engine_for(stream, replace(DRAM, arbitration="first_come")) == "events"
+    assert recurrence.engine_for(stream, replace(DRAM, arbitration="first_come"), 1) == "events"
     with pytest.raises(InputError, match="engine 'python' does not know arbitration 'round_robin'; expected 'events'"):
         recurrence.run(stream, replace(DRAM, arbitration="round_robin"), 1, "python")
     with pytest.raises(InputError, match="engine 'events' does not know arbitration 'program_order'; expected 'py"):

@@ -25,6 +25,8 @@ def test_engines_of_a_row_agree() -> None:
     assert [row.engine for row in queued] == ["events", "simpy, arbitrated"]
     arbitrated = sim.tile_classes(7, "round_robin")
     assert (arbitrated.makespan, arbitrated.engine) == (queued[0].makespan, "periods, arbitrated")
+    commands = sim.tile_classes(20, machine=sim.COMMANDS)
+    assert (commands.tiles, commands.engine) == (400, "periods, DRAM by commands")
     classes = sim.tile_classes(7)
     assert (classes.tiles, classes.makespan, classes.engine) == (49, rows[0].makespan, "periods")
     assert rows[0].tiles == 49 and all(row.cpu_s > 0 for row in rows)
