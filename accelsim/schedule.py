@@ -98,8 +98,9 @@ def _slots(plans: tuple[Plan, ...], network: Network, outcome: Outcome) -> tuple
 
 def _fastest(plans: tuple[Plan, ...], arch: Accelerator, limits: Limits) -> tuple[Network, Outcome]:
     """The network as one stream, with work side by side where this is faster in the end and within the limits (work
-    side by side is cut finer)."""
-    choices, together = [pieces_of(plans, arch, side_by_side=False)], pieces_of(plans, arch)
+    side by side is cut finer), and where transfers go in program order, which is the only order for two units."""
+    turns = arch.dram.arbitration != "program_order"
+    choices, together = [pieces_of(plans, arch, side_by_side=False)], pieces_of(plans, arch, side_by_side=not turns)
     segments = sum(len(piece.stream.work) for piece in together)
     if any(piece.beside is not None for piece in together) and limits.allow(segments):
         choices.append(together)
@@ -111,8 +112,7 @@ def _fastest(plans: tuple[Plan, ...], arch: Accelerator, limits: Limits) -> tupl
 def timetable(plans: tuple[Plan, ...], arch: Accelerator, schedule: str, limits: Limits | None = None) -> Timetable:
     """When every layer runs under a schedule of `plan.SCHEDULES`.
 
-    Layers do not overlap `layerwise`, nor where the channel arbitrates between queues, since a load may pass the store
-    of its words by another operand, nor in a network of more than `LISTED` segments. In one stream a layer's slot
+    Layers do not overlap `layerwise`, nor in a network of more than `LISTED` segments. In one stream a layer's slot
     reaches from the end of all that its first segment waits for to its own end; loads of its first tiles lie before it,
     and stores of its last results after it.
 
@@ -120,8 +120,7 @@ def timetable(plans: tuple[Plan, ...], arch: Accelerator, schedule: str, limits:
         BudgetExceeded: the stream has more segments than the limits allow.
     """
     segments = sum(part.ran.segments for plan in plans for part in plan.parts)
-    apart = arch.dram.arbitration != "program_order"
-    if not segments or schedule == "layerwise" or apart or segments > LISTED:
+    if not segments or schedule == "layerwise" or segments > LISTED:
         return _layerwise(plans, arch)
     limits = Limits() if limits is None else limits
     limits.check("segments of the network as one stream", segments, "--schedule layerwise runs each layer alone")

@@ -100,14 +100,16 @@ def _transfers(strip: Strip, tracks: dict[str, _Track], most: int) -> list[Event
     moves, spans = strip.stream.moves, strip.outcome.spans + strip.offset
     channel = tracks["DRAM channel"]
     arrows: list[Event] = []
-    bounds = np.searchsorted(strip.layer_of_move, np.arange(len(strip.owners) + 1))
+    order = np.argsort(spans[:, 0], kind="stable")  # program order, unless the channel arbitrates
+    layer = np.maximum.accumulate(strip.layer_of_move[order])
+    bounds = np.searchsorted(layer, np.arange(len(strip.owners) + 1))
     for a, b in zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True):
-        part = a + np.argsort(spans[a:b, 0], kind="stable")
+        part = order[a:b]
         args = [{"bits": bits} for bits in moves[part, BITS].tolist()]
         before = len(channel.events)
         channel.slices(_transfer_names(moves[part]), spans[part, 0], spans[part, 1], most, args)
         shown = {event["ts"] for event in channel.events[before:] if "merged" not in event.get("args", {})}
-        for i in range(a, b):
+        for i in part.tolist():
             needed, end = int(moves[i, NEEDED]), int(spans[i, 1])
             if int(spans[i, 0]) in shown and needed < len(strip.stream.work) and end > spans[i, 0]:
                 arrows += _arrow(strip, i, needed, end)

@@ -10,7 +10,7 @@ import simpy
 from simpy.events import EventPriority
 
 from accelsim.arch import Arbitration
-from accelsim.sim.stream import OPERANDS, Stream, Transfer
+from accelsim.sim.stream import OPERANDS, TURN, Stream, Transfer
 
 Process = Generator[simpy.Event, Any, None]
 AFTER_ALL = EventPriority(2)  # SimPy's own are 0 (urgent) and 1 (normal)
@@ -49,6 +49,7 @@ class Arbiter:
         self.env, self.stream, self.over, self.rule, self.move = env, stream, over, rule, move
         self.heads: dict[int, Head] = {}
         self.asked = env.event()
+        self.started = [env.event() for _ in stream.transfers]
         self.last = len(OPERANDS) - 1
 
     def start(self) -> None:
@@ -64,10 +65,17 @@ class Arbiter:
                 continue
             if transfer.ready >= 0:
                 yield self.over(transfer)
+            if transfer.stored:
+                yield self.env.all_of(self.stores(transfer.ready))
             head = self.heads[number] = Head(index, int(self.env.now), self.env.event())
             if not self.asked.triggered:
                 self.asked.succeed()
             yield head.taken
+
+    def stores(self, segment: int) -> list[simpy.Event]:
+        """The starts of all stores whose turn comes by the end of a segment."""
+        transfers = zip(self.stream.transfers, self.started, strict=True)
+        return [started for t, started in transfers if t.kind == "store" and t.row()[TURN] <= segment]
 
     def channel(self) -> Process:
         """One transfer after another, chosen when the cycle has nothing more to tell."""
@@ -79,6 +87,7 @@ class Arbiter:
             self.last = self.choice()
             head = self.heads.pop(self.last)
             head.taken.succeed()
+            self.started[head.transfer].succeed()
             yield from self.move(head.transfer, self.stream.transfers[head.transfer])
 
     def choice(self) -> int:

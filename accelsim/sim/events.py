@@ -17,7 +17,8 @@ from accelsim.timing.bound import dram_cycles
 
 Array = Any
 QUEUES = 3  # one per operand, in the order of `stream.OPERANDS`
-NUMBER, LAST, STREAMED, END, FREE, SERVED, LATEST, BUSY = range(8)  # of `now`: next segment, cycles, last served queue
+NUMBER, FREE, SERVED, LATEST, BUSY = range(5)  # of `now`: next segment, cycles, last served queue
+ENDED, STREAMED, SETTLED, STORED = range(4)  # as in `stream`
 
 
 @compiled
@@ -48,32 +49,51 @@ def _latest(item: int, after: Array, gates: int, moves: Array, spans: Array, don
 
 @compiled
 def _run_segment(
-    now: Array, work: Array, item: int, after: Array, moves: Array, done: Array, times: Array, spans: Array,
-    waits: Array, causes: Array,
+    now: Array, units: Array, over: Array, work: Array, item: int, after: Array, moves: Array, done: Array,
+    times: Array, spans: Array, waits: Array, causes: Array,
 ) -> None:  # fmt: skip
-    """Load, stream and drain of the next segment, whose list of transfers begins with `item`."""
+    """Load, stream and drain of the next segment, whose list of transfers begins with `item`.
+
+    `units`: (units, 3) last stream start, its end, and the end of all, of each unit. `over`: of no segment, then of
+    each, by `SOON`.
+    """
     number = now[NUMBER]
-    load = work[number, 0]
-    loader = now[LAST] if work[number, 4] else now[END]
-    slot = now[END] if work[number, 5] else now[STREAMED]
+    load, settled = work[number, 0], over[work[number, 7] + 1, SETTLED]
+    last, streamed, end = units[work[number, 6]]
+    loader = last if work[number, 4] else end
+    slot = end if work[number, 5] else streamed
+    unbound = max(loader + load, slot)
+    loader, slot = loader if work[number, 4] else max(loader, settled), max(slot, settled)
     start, first = _latest(item, after, 1, moves, spans, done, loader)
     loaded = max(start + load, slot)
     begin, second = _latest(item, after, 0, moves, spans, done, loaded)
-    waits[number, 0], waits[number, 1] = loaded - max(loader + load, slot), begin - loaded
+    planned = max(loader + load, slot)
+    waits[number, 0], waits[number, 1], waits[number, 2] = loaded - planned, begin - loaded, planned - unbound
     causes[number, 0], causes[number, 1] = first, second
-    now[LAST] = begin + work[number, 1]
-    now[STREAMED] = now[LAST] + work[number, 2]
-    now[END] = max(now[END], now[STREAMED] + work[number, 3])
-    times[number, 0], times[number, 1], times[number, 2] = start, begin, now[END]
+    last = begin + work[number, 1]
+    streamed = last + work[number, 2]
+    end = max(end, streamed + work[number, 3])
+    units[work[number, 6], 0], units[work[number, 6], 1], units[work[number, 6], 2] = last, streamed, end
+    times[number, 0], times[number, 1], times[number, 2] = start, begin, end
+    over[number + 1, ENDED], over[number + 1, STREAMED] = end, streamed
+    over[number + 1, SETTLED] = max(end, over[number, SETTLED])
     now[NUMBER] += 1
 
 
 @compiled
-def _over(segment: int, soon: int, work: Array, times: Array) -> int:
-    """When a segment has ended (-1: none), or, `soon`, when its last stream is over."""
-    if segment < 0:
-        return 0
-    found: int = times[segment, 1] + work[segment, 1] + work[segment, 2] if soon else times[segment, 2]
+def _ready(
+    item: int, number: int, since: int, moves: Array, over: Array, stores: Array, begun: Array, taken: int
+) -> int:
+    """Since when the head of a queue may go; -1 if that is not known yet, or there is none.
+
+    `stores`: how many of them have their turn before each segment; `begun`: when those that were taken started.
+    """
+    if item < 0 or moves[item, 3] >= number:
+        return -1
+    segment = moves[item, 3] + 1
+    found: int = max(since, over[segment, min(moves[item, 8], SETTLED)])
+    if moves[item, 8] == STORED and stores[segment] > 0:
+        return max(found, begun[stores[segment] - 1]) if stores[segment] <= taken else -1
     return found
 
 
@@ -114,7 +134,7 @@ def loop(
     work: Array, moves: Array, num: int, den: int, latency: int, robin: bool, times: Array, spans: Array, waits: Array,
     causes: Array,
 ) -> tuple[int, int]:  # fmt: skip
-    """Fill times (segments, 3), spans (transfers, 2), the first two of waits (segments, 3), and causes (segments, 2).
+    """Fill times (segments, 3), spans (transfers, 2), waits (segments, 3), and causes (segments, 2). Units take turns.
 
     A transfer of b bits holds the channel for ceil(b num / den) cycles. `robin`: round robin, else first come.
 
@@ -124,23 +144,27 @@ def loop(
     count, size = work.shape[0], moves.shape[0]
     needs, next_need = chained(moves[:, 4], count + 1)
     heads, next_head = chained(moves[:, 1], QUEUES)
-    missing, done = np.zeros(count + 1, np.int64), np.zeros(size, np.int64)
+    missing, done, stores = np.zeros(count + 1, np.int64), np.zeros(size, np.int64), np.zeros(count + 1, np.int64)
     for item in range(size):
         missing[moves[item, 4]] += 1
-    now, since, ready = np.zeros(8, np.int64), np.zeros(QUEUES, np.int64), np.zeros(QUEUES, np.int64)
-    now[SERVED] = QUEUES - 1
+        stores[moves[item, 7] + 1] += 1 - moves[item, 0] if moves[item, 7] < count else 0
+    stores[:] = np.cumsum(stores)
+    now, since, ready = np.zeros(5, np.int64), np.zeros(QUEUES, np.int64), np.zeros(QUEUES, np.int64)
+    units, over, begun = np.zeros((2, 3), np.int64), np.zeros((count + 1, 3), np.int64), np.zeros(size, np.int64)
+    now[SERVED], taken = QUEUES - 1, 0
     while True:
         while now[NUMBER] < count and missing[now[NUMBER]] == 0:
-            _run_segment(now, work, needs[now[NUMBER]], next_need, moves, done, times, spans, waits, causes)
+            item = needs[now[NUMBER]]
+            _run_segment(now, units, over, work, item, next_need, moves, done, times, spans, waits, causes)
         for queue in range(QUEUES):
-            item = heads[queue]
-            ready[queue] = -1
-            if item >= 0 and moves[item, 3] < now[NUMBER]:
-                ready[queue] = max(since[queue], _over(moves[item, 3], moves[item, 8], work, times))
+            ready[queue] = _ready(heads[queue], now[NUMBER], since[queue], moves, over, stores, begun, taken)
         queue, start = choice(ready, now[FREE], now[SERVED], robin)
         if queue < 0:
             return now[LATEST], now[BUSY]
         item = heads[queue]
         _take(now, item, start, moves, num, den, latency, spans, done)
+        if moves[item, 0] == 0:
+            begun[taken] = start
+            taken += 1
         missing[moves[item, 4]] -= 1
         heads[queue], since[queue], now[SERVED] = next_head[item], start, queue

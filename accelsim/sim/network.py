@@ -11,7 +11,8 @@ may read its results. A group is one work item, or two *side by side*, one on th
   first stream waits for them;
 * the stationary load of the array, on machines that load ahead.
 
-The channel keeps program order between work items, so a load never passes the store of the words it reads.
+The channel keeps program order between work items, so a load never passes the store of the words it reads. Where it
+arbitrates between queues, first loads wait for all stores before (`Transfer.stored`), but for weights.
 
 Behind a DRAM by commands open rows and refreshes run on from one work item to the next, and each has addresses of its
 own: a tensor lies once in the order of the tiles that make it, and once in that of those that read it. (Assumed: what
@@ -45,6 +46,7 @@ from accelsim.sim.stream import (
     READY,
     SETTLED,
     SOON,
+    STORED,
     STREAMED,
     TURN,
     UNIT,
@@ -54,6 +56,8 @@ from accelsim.sim.stream import (
     Stream,
     Summary,
 )
+
+RESULTS = OPERANDS.index("Outputs")
 
 
 @dataclass(frozen=True, eq=False)
@@ -246,8 +250,8 @@ def _shifted(values: Ints, place: Ints, start: int, end: int) -> Ints:
     return found
 
 
-def _moves(groups: Sequence[Group], number: int, which: int) -> Ints:
-    """Transfers of a work item in the numbers of the network."""
+def _moves(groups: Sequence[Group], number: int, which: int, queues: bool) -> Ints:
+    """Transfers of a work item in the numbers of the network; with `queues` of operands first loads wait for stores."""
     group = groups[number]
     piece, place = group.pieces[which], group.places[which]
     moves = piece.stream.moves.copy()
@@ -265,10 +269,13 @@ def _moves(groups: Sequence[Group], number: int, which: int) -> Ints:
         stored = group.places[0][np.maximum(1, piece.beside.after[needed[inputs]]) - 1]
         moves[inputs, TURN] = np.maximum(moves[inputs, TURN], stored)
     moves[at_start, SOON] = ENDED if which else SETTLED
+    if queues and number:
+        moves[at_start & (moves[:, KIND] == KINDS.index("load")) & (moves[:, OPERAND] != RESULTS), SOON] = STORED
     if number and not which and piece.trained:
         early = groups[number - 1].begin + _weights_ended(groups[number - 1], piece) - 1
         weights = at_start & (moves[:, OPERAND] == OPERANDS.index("Weights")) & (moves[:, KIND] == KINDS.index("load"))
         moves[weights, READY] = moves[weights, TURN] = early
+        moves[weights, SOON] = SETTLED
     return moves
 
 
@@ -303,10 +310,12 @@ def _homes(pieces: Sequence[Piece], dram: Dram | None) -> list[int]:
 
 
 def joined(pieces: Sequence[Piece], dram: Dram | None = None) -> Network:
-    """One stream of all work items, in order; a `dram` by commands asks where they lie."""
+    """One stream of all work items, in order; a `dram` by commands asks where they lie, one that arbitrates what loads
+    wait for."""
     groups = grouped(pieces)
     work = np.concatenate([_work(group) for group in groups])
-    tables = [_moves(groups, g, which) for g, group in enumerate(groups) for which in range(len(group.pieces))]
+    queues = dram is not None and dram.arbitration != "program_order"
+    tables = [_moves(groups, g, which, queues) for g, group in enumerate(groups) for which in range(len(group.pieces))]
     for table, home in zip(tables, _homes(pieces, dram), strict=True):
         table[:, ADDRESS] += home
     item = np.repeat(np.arange(len(tables)), [len(table) for table in tables])

@@ -61,7 +61,7 @@ class _Channel:
             self.over.append((end, streamed, max(end, self.over[-1][SETTLED])))
         while index < len(self.rows) and self.rows[index][READY] <= segment:
             row = self.rows[index]
-            start = max(self.free, self.over[row[READY] + 1][row[SOON]])
+            start = max(self.free, self.over[row[READY] + 1][min(row[SOON], SETTLED)])
             self.free, left = self._port.serve(start, self.transfers[index])
             self.busy += self.free - start
             self.spans.append((start, self.free))
@@ -173,16 +173,16 @@ def run(stream: Stream, dram: Dram, clock_hz: int, engine: Engine | None = None)
     """Times of every segment and transfer of a stream, by the semantic of `sim.semantics`.
 
     Raises:
-        InputError: the engine named does not know the DRAM's arbitration, or two units run where a channel arbitrates.
+        InputError: the engine named does not know the DRAM's arbitration, or two units run side by side where a
+            channel arbitrates.
     """
     chosen = engine or engine_for(stream, dram, clock_hz)
     if (chosen == "events") != (dram.arbitration != "program_order"):
         expected = engine_for(stream, dram, clock_hz)
         raise InputError(f"engine {chosen!r} does not know arbitration {dram.arbitration!r}; expected {expected!r}")
-    if chosen == "events" and (
-        np.any(stream.work[:, [UNIT, AFTER]] > [0, -1]) or np.any(stream.moves[:, SOON] == SETTLED)
-    ):
-        raise InputError("a channel that arbitrates serves one unit at a time; expected a stream of one unit")
+    turns = np.flatnonzero(np.diff(stream.work[:, UNIT])) + 1
+    if chosen == "events" and np.any(stream.work[turns, AFTER] != turns - 1):
+        raise InputError("a channel that arbitrates serves one unit at a time; expected units that take turns")
     if chosen == "python":
         ran = _python_sweep(stream, dram, open_port(dram, clock_hz))
     else:

@@ -41,8 +41,11 @@ on the same unit (rule 10).
    heads: `first_come` the one that became ready first, ties in the order of the queues; `round_robin` that of the
    first queue after the one it took from last, Inputs coming after Weights, and before all at first. It chooses when
    all else of the cycle has happened: what becomes ready in a cycle takes part in the choice of that cycle, except the
-   new head of the queue chosen. A choice stands; transfers are not interrupted. All other rules are the same, but no
-   network is one stream (rule 7): a load of one operand may pass the store of the same words by another.
+   new head of the queue chosen. A choice stands; transfers are not interrupted. A transfer that is `stored` is ready no
+   earlier than all stores whose turn comes by the end of segment `x.ready` have started: so in a network (rule 7) the
+   first loads of a work item, of inputs and of weights that other layers make, do not pass the stores of their words,
+   and what is behind them in their queues does not either. All other rules are the same; units take turns (rule 10),
+   since segments of two side by side would be known only in the order of time.
 
 10. A segment with `after` >= 0 waits until that segment and all before it in the stream, of both units, have ended: its
    load phase if it may not go `ahead`, its stream in any case. A transfer that is `settled` waits in the same way for

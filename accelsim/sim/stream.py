@@ -29,7 +29,7 @@ FINAL_DRAIN = "final_drain"
 OTHER_UNIT = "other_unit"  # a segment waits for what the other unit makes
 LOAD, BODY, STREAM, DRAIN, AHEAD, APART, UNIT, AFTER = range(8)  # columns of `Stream.work`
 KIND, OPERAND, BITS, READY, NEEDED, GATES, ADDRESS, TURN, SOON = range(9)  # columns of `Stream.moves`
-ENDED, STREAMED, SETTLED = range(3)  # values of `SOON`: what of the `READY` segment a transfer waits for
+ENDED, STREAMED, SETTLED, STORED = range(4)  # values of `SOON`: what of the `READY` segment a transfer waits for
 UNITS = 2  # the array and the vector unit
 
 
@@ -51,6 +51,7 @@ class Transfer:
         soon: it may start once the last stream of that segment is over, though results still drain: what is streamed in
             is no longer needed.
         settled: it may start once that segment and all before it, of both units, have ended.
+        stored: it is settled, and may start once all stores in turn by then have started; in program order they have.
     """
 
     kind: Kind
@@ -63,6 +64,7 @@ class Transfer:
     turn: int | None = None
     soon: bool = False
     settled: bool = False
+    stored: bool = False
 
     @property
     def cause(self) -> str:
@@ -73,7 +75,7 @@ class Transfer:
         """Its row of `Stream.moves`."""
         place = KINDS.index(self.kind), OPERANDS.index(self.operand)
         turn = self.ready if self.turn is None else self.turn
-        over = SETTLED if self.settled else STREAMED if self.soon else ENDED
+        over = STORED if self.stored else SETTLED if self.settled else STREAMED if self.soon else ENDED
         return *place, self.bits, self.ready, self.needed_by, int(self.gates_load), self.address, turn, over
 
 
@@ -189,7 +191,8 @@ class Stream:
                 address,
                 turn,
                 over == STREAMED,
-                over == SETTLED,
+                over >= SETTLED,
+                over == STORED,
             )
             for kind, operand, bits, ready, needed, gates, address, turn, over in self.moves.tolist()
         )

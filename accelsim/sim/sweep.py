@@ -69,7 +69,7 @@ def sweep(
             over[number + 1, 0], over[number + 1, 1] = end, streamed
             over[number + 1, 2] = max(end, over[number, 2])
         while index < size and moves[index, 3] <= number:
-            start = max(free, over[moves[index, 3] + 1, moves[index, 8]])
+            start = max(free, over[moves[index, 3] + 1, min(moves[index, 8], 2)])
             if commands:
                 free, left = serve(memory, start, moves[index, 6], moves[index, 2], 1 - moves[index, 0])
                 opened[index] -= rows

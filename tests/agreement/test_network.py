@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from accelsim import pipeline
-from accelsim.arch import Accelerator, Dram, DramTiming
+from accelsim.arch import Accelerator, Arbitration, Dram, DramTiming
 from accelsim.dram import PRESETS, DramUse
 from accelsim.graph import LayerGraph, Network, optimise
 from accelsim.lookup import load_arch
@@ -22,6 +22,7 @@ from accelsim.planning import plan_network
 from accelsim.schedule import timetable
 from accelsim.sim import oracle, recurrence
 from accelsim.sim.network import Beside, Piece, Room, joined, part_times
+from accelsim.sim.network import Network as Whole
 from accelsim.sim.shares import layer_uses
 from accelsim.sim.stream import (
     ADDRESS,
@@ -32,6 +33,7 @@ from accelsim.sim.stream import (
     OPERANDS,
     OTHER_UNIT,
     READY,
+    Outcome,
     Segment,
     Stream,
     Transfer,
@@ -113,6 +115,64 @@ def test_engines_agree_on_networks(parts: list[Piece], bandwidth: int) -> None:
     assert {cause: cycles for cause, cycles in stalls.items() if cycles} == dict(slow.stalls)
     moved = [sum(int(piece.stream.moves[:, 2].sum()) for piece in parts), int(whole.stream.moves[:, 2].sum())]
     assert moved[0] == moved[1]
+
+
+@pytest.mark.parametrize("rule", ["first_come", "round_robin"])
+@settings(deadline=None, max_examples=200)
+@given(parts=networks(), bandwidth=st.integers(1, 40))
+def test_engines_agree_on_networks_in_queues(rule: Arbitration, parts: list[Piece], bandwidth: int) -> None:
+    """Work items in turn behind a channel that arbitrates; no first load starts before the stores of those before."""
+    parts = [replace(piece, beside=None, stream=storing_results(piece.stream)) for piece in parts]
+    dram = replace(DRAM, bandwidth_bits_per_s=bandwidth, arbitration=rule)
+    whole = joined(parts, dram)
+    fast = recurrence.run(whole.stream, dram, 1)
+    assert fast == oracle.run(whole.stream, dram, 1)
+    assert max(time.end for time in part_times(whole, fast)) == fast.makespan
+    check_stores_before_loads(parts, whole, fast)
+    queued = recurrence.run(whole.stream, replace(dram, arbitration="program_order"), 1)
+    assert queued == recurrence.run(joined(parts).stream, replace(dram, arbitration="program_order"), 1)
+
+
+def storing_results(stream: Stream) -> Stream:
+    """The stream with stores of results only."""
+    moves = stream.moves.copy()
+    moves[moves[:, KIND] == 0, OPERAND] = OPERANDS.index("Outputs")
+    return replace(stream, moves=channel_order(moves))
+
+
+def check_stores_before_loads(parts: list[Piece], whole: Whole, outcome: Outcome) -> int:
+    """Every load of a work item, but for results and trained weights, starts after all stores of those before have.
+    Returns how many loads were behind some store."""
+    moves, starts, found = whole.stream.moves, outcome.spans[:, 0], 0
+    for number, piece in enumerate(parts):
+        stores = (moves[:, KIND] == 0) & (whole.owner < number)
+        loads = (moves[:, KIND] == 1) & (whole.owner == number) & (moves[:, OPERAND] != OPERANDS.index("Outputs"))
+        if piece.trained:
+            loads &= moves[:, OPERAND] != OPERANDS.index("Weights")
+        first = whole.places[number][0] - 1
+        loads &= moves[:, READY] >= first
+        if stores.any() and loads.any() and (moves[loads, READY] == first).any():
+            for operand in set(moves[loads, OPERAND].tolist()):
+                mine = loads & (moves[:, OPERAND] == operand)
+                if (moves[mine, READY] == first).any() and moves[mine, READY][0] == first:
+                    assert starts[mine].min() > starts[stores].max()
+                    found += 1
+    return found
+
+
+@pytest.mark.parametrize("rule", ["first_come", "round_robin"])
+@pytest.mark.parametrize("name", ["edge_os_32x32", "tpu_like", "eyeriss"])
+def test_real_networks_in_queues(name: str, rule: Arbitration) -> None:
+    """SimPy and the event loop on a branching network through DRAM; layers overlap, and inputs are there."""
+    arch = load_arch(name)[0]
+    arch = replace(arch, dram=replace(arch.dram, arbitration=rule))
+    plans = plan_network(network(), arch, Options(schedule="layerwise"))
+    times = timetable(plans, arch, "network")
+    assert times.network is not None and times.outcome is not None
+    assert oracle.run(times.network.stream, arch.dram, arch.clock_hz) == times.outcome
+    assert times.end < timetable(plans, arch, "layerwise").end
+    assert not any(slot.beside for slot in times.slots)
+    assert check_stores_before_loads(list(times.network.pieces), times.network, times.outcome) > 4
 
 
 @settings(deadline=None, max_examples=100)

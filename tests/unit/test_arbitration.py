@@ -167,12 +167,13 @@ def arbitrated(rule: Arbitration, name: str = "edge_os_32x32") -> Accelerator:
 @pytest.mark.parametrize("rule", RULES)
 @pytest.mark.parametrize("name", ["edge_os_32x32", "eyeriss", "tpu_v1"])
 def test_a_network_keeps_all_laws(name: str, rule: Arbitration) -> None:
-    """`run` checks them; layers do not overlap, the trace has one transfer at a time, twice of a resource is asked."""
+    """`run` checks them; layers overlap in turn, the trace has one transfer at a time, twice of a resource is asked."""
     runs: list[Run] = []
     arch = arbitrated(rule, name)
     report = run(arch, network(), on_run=runs.append)
     assert report.options["arbitration"] == rule
-    assert report.schedule["overlap"] is False and set(report.schedule["engines"]) <= {"events", "periods"}
+    assert report.schedule["overlap"] is True and set(report.schedule["engines"]) <= {"events", "periods"}
+    assert report.schedule["engine"] == "events" and report.schedule["side_by_side"] == []
     found = json.loads(trace_json(runs[0].times, [layer.name for layer in report.results], "t"))["traceEvents"]
     channel = [e for e in found if e["ph"] == "X" and e["tid"] == 1 + TRACKS.index("DRAM channel")]
     for before, after in pairwise(channel):
