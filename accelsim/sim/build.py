@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from accelsim.arch import Accelerator
 from accelsim.arch.encoding import DENSE, Zeros, stored_bits
 from accelsim.mapping import Mapping, Rules, rules_of
+from accelsim.sim.flows import LinkFlow, link_flows, tiles_visited, unique_rows
 from accelsim.sim.layout import Regions, tile_places
-from accelsim.sim.passes import Ints, LinkFlow, Passes, link_flows, tiles_visited, unique_rows
+from accelsim.sim.passes import Ints, Passes
 from accelsim.sim.stream import (
     ADDRESS,
     BITS,

@@ -8,7 +8,8 @@ from accelsim.arch import Accelerator
 from accelsim.mapping import Mapping, rules_of
 from accelsim.problem import Axis, Operand
 from accelsim.sim.build import home_flow, new_segments
-from accelsim.sim.passes import Ints, link_flows
+from accelsim.sim.flows import link_flows
+from accelsim.sim.passes import Ints
 from accelsim.traffic import Factors
 
 

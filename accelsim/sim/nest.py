@@ -16,8 +16,9 @@ from accelsim.arch import Accelerator
 from accelsim.dram import short
 from accelsim.mapping import Mapping, Rules, rules_of
 from accelsim.sim.build import link_bits, pass_times
+from accelsim.sim.flows import LinkFlow, flows_of
 from accelsim.sim.layout import Regions
-from accelsim.sim.passes import Ints, LinkFlow, flows_of
+from accelsim.sim.passes import Ints
 from accelsim.sim.picked import Nest, pick
 from accelsim.sim.stream import OPERANDS, Breakdown
 from accelsim.traffic import Factors

@@ -24,7 +24,7 @@ from accelsim.mapping import Mapping, Rules
 from accelsim.mapping.constraint import Constraint, Factor, Rule
 from accelsim.mapping.legality import active_pes, problems_with
 from accelsim.problem import Problem, conv_problem
-from accelsim.sim.passes import link_flows
+from accelsim.sim.flows import link_flows
 from accelsim.timing.sums import latency_bound
 from accelsim.traffic import Factors, count
 from accelsim.walk import walk

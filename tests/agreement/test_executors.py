@@ -19,7 +19,7 @@ from accelsim.execute.tiled import run_tiled
 from accelsim.mapper.search import map_problem
 from accelsim.mapping import LinkCount, Loop, Mapping, Rules, TileLevel
 from accelsim.problem import Axis, Operand, Problem
-from accelsim.sim.passes import link_flows
+from accelsim.sim.flows import link_flows
 from accelsim.traffic import Factors, count
 from accelsim.walk import walk
 from tests.agreement.machines import machine, nests, problems

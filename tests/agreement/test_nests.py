@@ -20,9 +20,10 @@ from accelsim.problem import gemm_problem
 from accelsim.sim import oracle, recurrence
 from accelsim.sim.build import build_stream
 from accelsim.sim.drafts import Drafts
+from accelsim.sim.flows import flows_of
 from accelsim.sim.limits import MOST_BYTES, PASS_BYTES, Limits
 from accelsim.sim.nest import segment_nest
-from accelsim.sim.passes import Passes, enumerate_passes, flows_of
+from accelsim.sim.passes import Passes, enumerate_passes
 from accelsim.sim.picked import Nest, pick
 from accelsim.sim.simulate import FEW, simulate
 from accelsim.traffic import Factors

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from accelsim.mapping import LinkCount, Rules
-from accelsim.sim.passes import link_flows
+from accelsim.sim.flows import link_flows
 from accelsim.traffic import Factors, count
 from tests.agreement.machines import machine, nests
 
