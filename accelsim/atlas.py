@@ -52,7 +52,8 @@ class Entry:
 
     Attributes:
         cycles, energy_fj: of the simulated mapping. bound_cycles: B of the mapping with the least bound objective.
-        gap: how far the simulated objective lies above the proven bound, as a share.
+        gap: how far the simulated objective lies above the least that any mapping of the space is known to come to when
+            it is simulated, as a share.
         proven: nothing in the space has a lower bound objective. boxes, evaluated, simulated: work done.
     """
 
@@ -259,7 +260,7 @@ def _entry(task: Task, objective: Objective, mapping: Mapping, form: Accelerator
     counted = objective_cost(objective, found.counted_fj, found.makespan)
     return Entry(
         task.name, task.times, task.problem.macs, found.makespan, found.taken_fj, found.cycles,
-        counted / found.bound - 1, found.proven, found.cores, found.boxes, found.evaluated, found.simulated,
+        counted / found.least - 1, found.proven, found.cores, found.boxes, found.evaluated, found.simulated,
         nest_text(mapping, form),
     )  # fmt: skip
 

@@ -39,7 +39,7 @@ class Row:
 
     Attributes:
         case, machine, objective: what. cpu_s: CPU seconds after compilation, search and simulation.
-        cycles, energy_pj: simulated. gap: above the proven bound, the largest of its layers. note: the rest, in words.
+        cycles, energy_pj: simulated. gap: above the least known, the largest of its layers. note: the rest, in words.
     """
 
     case: str
@@ -161,7 +161,7 @@ def markdown(rows: list[Row]) -> str:
         "# Benchmarks: the mapper", "",
         "Written by `accelsim bench mapper --out reports/benchmarks.md`. CPU seconds of one core after compilation, "
         "with an empty mapping cache; search and simulation together. A second run is `accelsim map` with that cache. "
-        "A gap is simulated cost over proven bound.", "",
+        "A gap is simulated cost over the least that any mapping is known to come to when it is simulated.", "",
         "| case | machine | objective | CPU s | cycles | energy uJ | largest gap | |",
         "|---|---|---|---|---|---|---|---|",
     ]  # fmt: skip

@@ -51,10 +51,11 @@ class Mapped:
         return objective_cost(objective, self.counted_fj, self.outcome.makespan)
 
     def gap(self, objective: Objective) -> float | None:
-        """How far the counted cost lies above what is proven to be the least, as a share; None if nothing is."""
+        """How far the counted cost lies above the least that any mapping is known to come to when it is simulated, as a
+        share; None if nothing is known."""
         if self.search is None:
             return None
-        return self.counted_cost(objective) / self.search.bound - 1
+        return self.counted_cost(objective) / self.search.least - 1
 
 
 def evaluate(

@@ -56,11 +56,19 @@ class Judge:
         self.simulated = 0
         self._forms: dict[Bypass, Accelerator] = {}
 
+    @property
+    def least_cost(self) -> int:
+        """The least counted cost of what was simulated."""
+        assert self.least is not None
+        return self.least.counted_cost(self.request.objective)
+
     def _hopeless(self, candidate: Candidate) -> bool:
-        """Is its bound not below the least counted cost so far?"""
-        goal = self.request.objective
-        bound = objective_cost(goal, candidate.energy_fj, candidate.cycles)
-        return self.least is not None and bound >= self.least.counted_cost(goal)
+        """Does it take at least the least counted cost so far?"""
+        return self.least is not None and self._bound(candidate) >= self.least_cost
+
+    def _bound(self, candidate: Candidate) -> int:
+        """What it costs at least when it is simulated."""
+        return objective_cost(self.request.objective, candidate.energy_fj, max(candidate.cycles, candidate.least))
 
     def _short_first(self, candidates: Iterable[Candidate]) -> Iterator[Candidate]:
         """Those that could still be best: of no more than `PASSES` passes, in their order, then the others."""
@@ -90,17 +98,24 @@ class Judge:
         simulated = simulate(mapping, form, ops, drafts=self.drafts)
         return Tried(mapping, simulated, candidate.energy_fj, candidate.energy_fj)
 
-    def round(self, candidates: Iterable[Candidate], most: int) -> None:
-        """Simulate up to so many of them that could still be best, those of many passes last."""
+    def round(self, candidates: Iterable[Candidate], most: int) -> int | None:
+        """Simulate up to so many of them that could still be best, those of many passes last.
+
+        Returns:
+            What those that were not simulated, and could still be best, cost at least; None if there are none.
+        """
         done, passes, goal = 0, 0, self.request.objective
+        left: int | None = None
         for candidate in self._short_first(candidates):
             passes += candidate.mapping.passes
             if done == most or (self.best is not None and passes > PASSES):
-                break
+                left = self._bound(candidate) if left is None else min(left, self._bound(candidate))
+                continue
             try:
                 tried = self._try(candidate)
             except BudgetExceeded as error:
                 self.refused = error
+                left = self._bound(candidate) if left is None else min(left, self._bound(candidate))
                 continue
             done += 1
             if self.best is None or tried.cost(goal) < self.best.cost(goal):
@@ -108,6 +123,7 @@ class Judge:
             if self.least is None or tried.counted_cost(goal) < self.least.counted_cost(goal):
                 self.least = tried
         self.simulated += done
+        return left
 
     def verdict(self) -> Mapped:
         """The best mapping with all that it costs.

@@ -3,15 +3,16 @@
 The search proves the least value of the bound objective and names the mappings that promise most, of all forms of the
 machine together; these are simulated, and the best simulated one is taken. The search counts energy per bit; where DRAM
 is charged by commands, simulated mappings are compared by what they take, and proofs are about what is counted. A
-mapping whose bound is not below the least counted cost of a simulated one is passed over. Where that cost is above the
-bound by more than `ENOUGH`, the search goes on for `WIDER` boxes per form among the mappings whose bound lies in the
-gap, and the most promising of those are simulated too.
+mapping whose replay (`mapper.exact.replay`) is not below the least counted cost of a simulated one is passed over.
+Where that cost is above the bound by more than `ENOUGH`, the search goes on for `WIDER` boxes per form among the
+mappings, in all orders of their loops, whose bound lies in the gap; those whose replays cost least are simulated too.
+What no mapping comes below is known then (`Found.floor`).
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from accelsim.arch import Accelerator
 from accelsim.arch.choices import forms
@@ -20,7 +21,7 @@ from accelsim.errors import BudgetExceeded, CutShort, MappingError
 from accelsim.mapper.evaluate import Mapped, evaluate
 from accelsim.mapper.exact.search import NO_LIMIT, Found, Request, together
 from accelsim.mapper.judge import Judge
-from accelsim.mapper.objective import OBJECTIVES, Objective
+from accelsim.mapper.objective import NEAR_PPM, OBJECTIVES, Objective, objective_cost
 from accelsim.mapping import Loop, Mapping, TileLevel
 from accelsim.mapping.constraint import ANYTHING, Constraint
 from accelsim.mapping.legality import problems_with
@@ -30,12 +31,16 @@ from accelsim.problem import Problem
 from accelsim.sim.drafts import Drafts
 from accelsim.sim.limits import Limits
 
+if TYPE_CHECKING:
+    from accelsim.mapper.exact.joint import Joint
+
 __all__ = ["OBJECTIVES", "Mapped", "Objective", "evaluate", "map_problem"]
 SIMULATIONS = 8  # mappings simulated at most, per form of the machine
 FURTHER = 24  # and among those of the wider search
 CLOSE_PPM = 2000  # those that promise most are among mappings that cost up to so much more than the best
 ENOUGH = 0.01  # gap as a share
-WIDER = 200_000  # boxes and mappings evaluated to close it, in each form
+KNOWN_WELL = ("systolic", "spatial")  # arrays whose mappings take about what their replays take
+WIDER = 600_000  # boxes and mappings evaluated to close it, in each form
 EVALUATIONS = 6_000_000  # boxes and mappings evaluated by default
 
 
@@ -123,16 +128,33 @@ def _judged(request: Request, drafts: Drafts) -> Mapped:
     """Search, simulate, and search further where the gap is wide."""
     from accelsim.mapper.exact.joint import search_forms
 
-    joint, goal = search_forms(request, CLOSE_PPM), request.objective
-    judge, found, number = Judge(request, drafts), joint.found, len(joint.searches)
-    judge.round(found.best, SIMULATIONS * number)
+    joint = search_forms(request, CLOSE_PPM)
+    judge, number = Judge(request, drafts), len(joint.searches)
+    judge.round(joint.found.best, SIMULATIONS * number)
     if judge.refused is not None and judge.best is None:
         raise judge.refused
-    assert judge.least is not None
-    least = judge.least
-    if least.counted_cost(goal) > (1 + ENOUGH) * found.cost and request.max_evaluations >= WIDER:
-        judge.round(joint.wider(least.counted_fj, least.cycles, least.counted_cost(goal), WIDER), FURTHER * number)
-    return replace(judge.verdict(), search=replace(found, best=(), simulated=judge.simulated))
+    floor = _closed(joint, judge) if request.max_evaluations >= WIDER else 0
+    return replace(judge.verdict(), search=replace(joint.found, best=(), simulated=judge.simulated, floor=floor))
+
+
+def _closed(joint: Joint, judge: Judge) -> int:
+    """Search on where the gap is wide; what any mapping costs at least when it is simulated (0: nothing is known).
+
+    What is simulated now differs from what was replayed only where a replay leaves something out, so a second search,
+    which does not follow its replays, is seldom needed.
+    """
+    goal, floor = judge.request.objective, 0
+    for follow in (True, False) if judge.request.arch.array.kind in KNOWN_WELL else (False,):
+        least = judge.least
+        assert least is not None
+        if least.counted_cost(goal) <= (1 + ENOUGH) * max(joint.found.cost, floor):
+            break
+        cycles = least.cycles - least.cycles * NEAR_PPM // 1_000_000
+        cost = objective_cost(goal, least.counted_fj, cycles)
+        near = joint.wider(least.counted_fj, cycles, cost, WIDER, follow)
+        left = judge.round(near.listed, FURTHER * len(joint.searches))
+        floor = max(floor, min(near.rest, judge.least_cost, near.rest if left is None else left))
+    return floor
 
 
 def _map_pool(

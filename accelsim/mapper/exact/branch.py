@@ -7,9 +7,21 @@ import numpy as np
 from accelsim.jit import compiled
 from accelsim.mapper.exact.borders import set_border
 from accelsim.mapper.exact.floors import firm_energy, guess, lower, make_firm, set_reloads
-from accelsim.mapper.exact.incumbent import CLEARLY, ENERGY, PARETO, below, hope, hopeless, note, product, record
+from accelsim.mapper.exact.incumbent import (
+    CLEARLY,
+    ENERGY,
+    PARETO,
+    below,
+    hope,
+    hopeless,
+    note,
+    product,
+    record,
+    record_near,
+)
 from accelsim.mapper.exact.kernel import exact_points, first_tiles, spend, spend_energy
 from accelsim.mapper.exact.latency import bound_of
+from accelsim.mapper.exact.mirror import mapping_again
 from accelsim.mapper.exact.orders import next_order
 from accelsim.mapper.exact.record import NDIM, Array, Record
 from accelsim.mapper.exact.rooms import fits
@@ -124,8 +136,12 @@ def _finish(r: Record, trips_ok: Array) -> None:
             r.order[k, n] = d
             n += 1
     r.length[k] = n
+    if r.wide == 1 and mapping_again(r):
+        return
     good, energy, cycles = evaluate(r)
-    if good:
+    if good and r.wide == 1:
+        record_near(r, energy, cycles)
+    elif good:
         record(r, energy, cycles)
         note(r)
 

@@ -11,7 +11,7 @@ from accelsim.errors import MappingError
 from accelsim.mapper.exact.floors import fill_tables
 from accelsim.mapper.exact.model import OPERAND_NUMBER, TILES, Model, StoragePoint, Window, output_words
 from accelsim.mapper.exact.record import MARKS, NDIM, POINTS, SLOTS, Array, Record, new_record
-from accelsim.mapper.exact.space import Cores
+from accelsim.mapper.exact.space import Cores, alike
 from accelsim.mapping import Loop, Mapping, TileLevel
 from accelsim.mapping.bands import TAPS
 from accelsim.mapping.constraint import ANYTHING, Constraint, Rule
@@ -21,6 +21,7 @@ from accelsim.timing.sums import numbers_of
 
 KINDS = {"systolic": 0, "spatial": 1, "mesh": 2, "row_stationary": 3}
 FLOWS = {"ws": 0, "is": 1, "os": 2, "rs": 3}
+MIRROR = {"P": "Q", "Q": "P", "R": "S", "S": "R"}
 GOALS = {"energy": 0, "latency": 1, "edp": 2, "pareto": 3}
 
 
@@ -77,7 +78,7 @@ def _machine(model: Model) -> Array:
     return _ints([
         KINDS[array.kind], FLOWS[array.dataflow], array.rows, int(array.early_exit), int(array.whole_weight_tiles),
         *buses, precision.psum_bits, final_bits, precision.read_bits(kept or "Weights"),
-        model.points[at].whole if at >= 0 else 0,
+        model.points[at].whole if at >= 0 else 0, int("row" in array.reduce), int("col" in array.reduce),
     ])  # fmt: skip
 
 
@@ -272,6 +273,7 @@ def task_of(
     rows = {
         "numbers": numbers, "machine": _machine(model), "exact_order": exact, "before": before, "last": last,
         "stream_order": _stream_order(model, limit), "allowed": allowed, "later": later,
+        "mirror": [DIMS.index(MIRROR.get(dim, dim)) for dim in DIMS],
     }  # fmt: skip
     for name, values in rows.items():
         _put(record, name, values)
@@ -279,7 +281,8 @@ def task_of(
     scalars = {
         "goal": GOALS[objective], "imperfect": int(imperfect), "forced": _forced(model), "most": most, "best": huge,
         "limit": huge, "hope": huge, "limited": int(limit != ANYTHING),
-        "close": 1 << 40, "best_core": -1,
+        "mirrored": int(limit == ANYTHING and model.arch.array.dataflow != "rs" and alike(model.problem)),
+        "close": 1 << 40, "best_core": -1, "replays": int(model.arch.dram.coding is None),
     }  # fmt: skip
     for name, value in scalars.items():
         record[name] = value

@@ -15,6 +15,7 @@ from accelsim.mapper.exact.floors import guess, make_firm, set_swept, swept
 from accelsim.mapper.exact.incumbent import PARETO, below, hopeless, product
 from accelsim.mapper.exact.kernel import spend_energy
 from accelsim.mapper.exact.latency import set_passes
+from accelsim.mapper.exact.mirror import core_again
 from accelsim.mapper.exact.record import NDIM, Array, Record
 from accelsim.mapper.exact.rooms import fits
 from accelsim.mapper.exact.trips import divisors_of, next_trips, options_of, set_trips
@@ -147,6 +148,8 @@ def search_cores(
         if not below(r, bounds[number, 0], bounds[number, 1]):
             continue
         enter_core(r, number, cores, tables, keys)
+        if r.wide == 1 and core_again(r):
+            continue
         divisors_of(r, numbers, r.numbered)
         if known[classes[number]] < 0:
             for d in range(NDIM):

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from accelsim.jit import compiled
+from accelsim.mapper.exact.ends import SPATIAL
 from accelsim.mapper.exact.latency import promise
-from accelsim.mapper.exact.record import FRONT, KEEP, Record
+from accelsim.mapper.exact.record import FRONT, KEEP, KIND, Array, Record
+from accelsim.mapper.exact.replay import replay, take_up
+from accelsim.mapper.objective import NEAR_PPM
 from accelsim.timing.bound import cost_below
 
 ENERGY, LATENCY, PARETO = 0, 1, 3  # goals: cycles, or energy, are not asked for; both at once
@@ -120,6 +123,12 @@ def record(r: Record, energy: int, cycles: int) -> None:
         same = r.kept[i, 0] == c and r.kept[i, 1] == d and r.kept[i, 3] == cycles
         if same and (r.goal == LATENCY or r.kept[i, 2] == energy):
             return
+    _keep(r, c, d, energy, cycles, cycles)
+
+
+@compiled
+def _keep(r: Record, c: int, d: int, energy: int, cycles: int, least: int) -> None:
+    """Keep the mapping at hand, which promises c x d, in place of the one that promises most if there is no room."""
     at = r.kept_count
     if at == KEEP:
         worst = 0
@@ -127,11 +136,52 @@ def record(r: Record, energy: int, cycles: int) -> None:
             if not cost_below(r.kept[i, 0], r.kept[i, 1], r.kept[worst, 0], r.kept[worst, 1]):
                 worst = i
         if not cost_below(c, d, r.kept[worst, 0], r.kept[worst, 1]):
+            _leave_out(r, c, d)
             return
+        _leave_out(r, r.kept[worst, 0], r.kept[worst, 1])
         at = worst
     else:
         r.kept_count += 1
     r.kept[at, 0], r.kept[at, 1], r.kept[at, 2], r.kept[at, 3] = c, d, energy, cycles
-    r.kept[at, 4] = r.evaluated
+    r.kept[at, 4], r.kept[at, 5] = r.evaluated, least
     r.kept_ext[at], r.kept_order[at], r.kept_length[at] = r.ext, r.order, r.length
     r.kept_core[at] = r.core
+
+
+@compiled
+def _leave_out(r: Record, a: int, b: int) -> None:
+    """A mapping that costs no less than a x b is not kept."""
+    if cost_below(a, b, r.left_out[0], r.left_out[1]):
+        r.left_out[0], r.left_out[1] = a, b
+
+
+@compiled
+def record_near(r: Record, energy: int, cycles: int) -> None:
+    """In a wider search the mappings are kept that cost least when they are replayed, as far as that is of use.
+
+    If the search `follows` what it finds, no more is of use than what is better than a replay by `NEAR_PPM`.
+    """
+    least = max(cycles, replay(r))
+    if not below(r, energy, least):
+        return
+    a, b = product(r, energy, least)
+    _keep(r, a, b, energy, cycles, least)
+    goal = b - b * NEAR_PPM // MILLION
+    if r.follows == 1 and cost_below(a, goal, r.limit[0], r.limit[1]):
+        r.limit[0], r.limit[1] = a, goal
+
+
+@compiled
+def rank_again(r: Record, cores: Array, tables: Array, keys: Array) -> None:
+    """What the mappings kept come to when they are replayed: at least that, and about that on arrays whose passes are
+    known well (`passes`)."""
+    for i in range(r.kept_count):
+        ext, order, length = r.kept_ext[i], r.kept_order[i], r.kept_length[i]
+        take_up(r, r.kept_core[i], ext, order, length, cores, tables, keys)
+        found = replay(r)
+        if found == 0:
+            continue
+        r.kept[i, 5] = max(r.kept[i, 3], found)
+        a, b = product(r, r.kept[i, 2], r.kept[i, 5])
+        if r.machine[KIND] <= SPATIAL or cost_below(r.kept[i, 0], r.kept[i, 1], a, b):
+            r.kept[i, 0], r.kept[i, 1] = a, b

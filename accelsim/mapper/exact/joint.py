@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from accelsim.arch.choices import forms
 from accelsim.errors import CutShort, MappingError
 from accelsim.mapper.exact.run import Search
-from accelsim.mapper.exact.search import Candidate, Found, Known, Request, merged, together
+from accelsim.mapper.exact.search import Found, Known, Near, Request, merged, together
 
 
 @dataclass(frozen=True)
@@ -21,9 +21,10 @@ class Joint:
     searches: tuple[Search, ...]
     found: Found
 
-    def wider(self, energy_fj: int, cycles: int, cost: int, evaluations: int) -> tuple[Candidate, ...]:
+    def wider(self, energy_fj: int, cycles: int, cost: int, evaluations: int, follow: bool) -> Near:
         """As `Search.wider`, in each form that may hold something below this cost."""
-        return merged(s.wider(energy_fj, cycles, evaluations) for s in self.searches if s.least < cost)
+        near = [s.wider(energy_fj, cycles, evaluations, follow) for s in self.searches if s.least < cost]
+        return Near(merged(one.listed for one in near), min((cost, *(one.rest for one in near))))
 
 
 def search_forms(request: Request, close_ppm: int | None = None) -> Joint:

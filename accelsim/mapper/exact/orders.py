@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from accelsim.jit import compiled
-from accelsim.mapper.exact.record import Array, Record
+from accelsim.mapper.exact.record import NDIM, Array, Record
 
 
 @compiled
@@ -66,17 +66,21 @@ def _leaving(r: Record, dims: Array, n: int, choice: int, line: Array) -> bool:
 
 @compiled
 def next_order(r: Record, k: int) -> bool:
-    """Put the next order of slot k's loops in place; False after the last."""
+    """Put the next order of slot k's loops in place; False after the last.
+
+    A wider search tries all permutations: orders that count alike need not take the same time.
+    """
     n, line, dims = r.loops[k], r.line[k], r.dims[k]
+    some = r.exact_order[k] == 0 and (r.wide == 0 or r.uneven < NDIM)
     while r.turn[k] >= 0:
-        if r.exact_order[k] == 0:
+        if some:
             good = _leaving(r, dims, n, r.turn[k], line)
             r.turn[k] = r.turn[k] + 1 if r.turn[k] < 3 else -1
             if good:
                 _place(r, k, line, n)
                 return True
             continue
-        good = _canonical(r, line, n) if r.exact_order[k] == 1 else _permitted(r, k, line, n)
+        good = _permitted(r, k, line, n) if r.exact_order[k] == 2 else r.wide == 1 or _canonical(r, line, n)
         if good:
             _place(r, k, line, n)
         if not _next(line, n):

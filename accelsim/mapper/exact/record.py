@@ -19,11 +19,12 @@ KEEP = 48  # mappings remembered for simulation
 FRONT = 1024  # mappings of a Pareto front at most
 TABLE = 1 << 15  # entries of the table of window sums
 MARKS = 1 << 16  # longest window axis
+DEEP, RUNS = 24, 48  # loops of a mapping that is replayed, and runs of passes remembered of each
 PLACE = 31  # `x & PLACE` is x for a dim, border or point: the compiler sees that no place is counted from the end
 
 # places in `machine`, `roles`, `passes`, and columns of `outer`
 KIND, FLOW, ROWS, EARLY_EXIT, WHOLE_TILES, WEIGHT_BUS, INPUT_BUS, OUTPUT_BUS = range(8)
-WIDE_BITS, FINAL_WIDTH, KEPT_WIDTH, WHOLE_WORDS = range(8, 12)
+WIDE_BITS, FINAL_WIDTH, KEPT_WIDTH, WHOLE_WORDS, JOINED_ROWS, JOINED_COLS = range(8, 14)
 KEPT, OUTPUTS, INPUTS = range(3)
 PASSES, PASS_ROWS, PASS_COLS, PSUM_STEPS, STEPS, FINAL_STEPS, LONGEST = range(7)
 FROM_DRAM, DEPTH, WORD_BITS = range(3)
@@ -48,7 +49,7 @@ _FIELDS: dict[str, tuple[int, ...]] = {
     "in_words": (POINTS,),  # 1 if it counts words, 0 if whole tiles
     "at_border": (SLOTS + 1, POINTS), "at_count": (SLOTS + 1,),  # points by boundary
     # cost
-    "coefficients": (RESOURCES, POINTS), "base": (RESOURCES,), "numbers": (10,), "machine": (12,),
+    "coefficients": (RESOURCES, POINTS), "base": (RESOURCES,), "numbers": (10,), "machine": (14,),
     "ports": (MEMORIES, 2), "roles": (3,),
     # capacity: memory, operand, boundary, depth, bits, whole words, psum bits, inner boundary, retained inside
     "holds": (HOLDS, 9), "capacity": (MEMORIES,), "used": (MEMORIES,),
@@ -92,12 +93,22 @@ _FIELDS: dict[str, tuple[int, ...]] = {
     # progress
     "nodes": (), "evaluated": (), "most": (), "stopped": (), "kept_count": (),
     "best": (2,), "limit": (2,), "best_pair": (2,), "wide": (), "hope": (2,), "close": (),
-    "kept": (KEEP, 5), "kept_ext": (KEEP, SLOTS + 1, NDIM), "kept_order": (KEEP, SLOTS, NDIM),
+    # may a mapping be replayed; does a wider search follow what it finds; the least that it has listed but not kept
+    "replays": (), "follows": (), "left_out": (2,),
+    "mirror": (NDIM,), "mirrored": (),  # the dim that a dim changes names with; may they?
+    "kept": (KEEP, 6), "kept_ext": (KEEP, SLOTS + 1, NDIM), "kept_order": (KEEP, SLOTS, NDIM),
     "kept_length": (KEEP, SLOTS), "kept_core": (KEEP,),
     "best_ext": (SLOTS + 1, NDIM), "best_order": (SLOTS, NDIM), "best_length": (SLOTS,), "best_core": (),
     # the front so far, least energy first: energy, cycles, core
     "front_count": (), "front": (FRONT, 3), "front_ext": (FRONT, SLOTS + 1, NDIM), "front_order": (FRONT, SLOTS, NDIM),
     "front_length": (FRONT, SLOTS),
+    # a replay: its loops (`passes`), how many; what its passes move, how many rows of that, words that are known, masks
+    # of loops, bits that a pass reads and writes; parts at hand, and known, by loop, how many, keys of those at hand
+    "nest": (DEEP, 3), "nested": (), "plan": (POINTS, 8), "planned": (), "moved": (POINTS,), "masks": (3, NDIM),
+    "bits": (2, MEMORIES), "parts": (DEEP, 5), "runs": (DEEP, RUNS, 6), "run_count": (DEEP,), "run_key": (DEEP,),
+    "trip": (DEEP,),
+    # of a window axis: words of all steps of a pass by where its two dims stand (`passes`), and for what they are known
+    "area": (WINDOWS, 3, 3), "area_of": (WINDOWS, 3),
     # sums over window tiles that are known, and marks for index sets
     "known": (TABLE, 4), "union": (MARKS,), "fresh": (MARKS,), "was": (MARKS,), "stamp": (),
 }  # fmt: skip
@@ -107,5 +118,5 @@ LAYOUT = np.dtype([(name, np.int64, shape) for name, shape in _FIELDS.items()])
 def new_record() -> Record:
     """A record of zeros with empty tables."""
     record = np.zeros(1, LAYOUT)[0]
-    record["known"][:] = -1
+    record["known"][:], record["area_of"][:] = -1, -1
     return record

@@ -13,9 +13,10 @@ import numpy as np
 from accelsim.errors import CutShort, MappingError
 from accelsim.mapper.exact.context import Task, classes, mapping_of, smallest_mapping, task_of
 from accelsim.mapper.exact.cores import core_bounds, search_cores
+from accelsim.mapper.exact.incumbent import rank_again
 from accelsim.mapper.exact.model import model_of
 from accelsim.mapper.exact.record import FRONT, Array
-from accelsim.mapper.exact.search import NO_LIMIT, Candidate, Found, Front, Known, Request
+from accelsim.mapper.exact.search import NO_LIMIT, Candidate, Found, Front, Known, Near, Request
 from accelsim.mapper.exact.space import cores_of
 from accelsim.mapper.objective import objective_cost
 from accelsim.mapping import Mapping
@@ -91,6 +92,7 @@ class Search:
         if r["stopped"] and done < self.order.size:
             left = self.bounds[self.order[done:]]
             bound = min(cost, *(objective_cost(goal, int(e), int(c)) for e, c in left))
+        rank_again(r, self.task.cores, self.task.tables, self.task.keys)
         best = tuple(self._kept())
         for candidate in best[:1]:
             _ = candidate.mapping  # is it what the constraint asks for?
@@ -146,27 +148,32 @@ class Search:
             raise MappingError("no mapping of the searched space satisfies the constraint: " + "; ".join(wrong))
         return mapping
 
-    def wider(self, energy_fj: int, cycles: int, evaluations: int) -> tuple[Candidate, ...]:
-        """Mappings whose bound is below this cost, the most promising first, after so many more evaluations."""
-        r = self.task.record
-        r["wide"], r["kept_count"], r["stopped"] = 1, 0, 0
+    def wider(self, energy_fj: int, cycles: int, evaluations: int, follow: bool) -> Near:
+        """Mappings that cost less than this at least, the least first, after so many more evaluations.
+
+        With `follow` only what is clearly better than the best replay is looked for, once there is one.
+        """
+        r, huge = self.task.record, np.iinfo(np.int64).max
+        r["wide"], r["follows"], r["kept_count"], r["stopped"], r["left_out"] = 1, int(follow), 0, 0, huge
         r["limit"] = self._pair(energy_fj, cycles)
         r["most"] = min(int(r["nodes"]) + int(r["evaluated"]) + evaluations, NO_LIMIT)
         self._descend()
-        return tuple(self._kept())
+        (a, b), (c, d) = r["limit"], r["left_out"]
+        rest = 0 if r["stopped"] else min(int(a) * int(b), int(c) * int(d))
+        return Near(tuple(self._kept()), rest)
 
     def _kept(self) -> Iterator[Candidate]:
-        """One mapping per (promise, energy, cycles), the most promising first."""
+        """One mapping per (promise, energy, cycles), the most promising first; in a wider search all."""
         r = self.task.record
         kept = [[int(v) for v in row] for row in r["kept"][: int(r["kept_count"])]]
         seen = set()
         for i in sorted(range(len(kept)), key=lambda i: (kept[i][0] * kept[i][1], kept[i][4])):
             promise, energy, cycles = kept[i][0] * kept[i][1], kept[i][2], kept[i][3]
-            if (promise, energy, cycles) in seen:
+            if (promise, energy, cycles) in seen and not r["wide"]:
                 continue
             seen.add((promise, energy, cycles))
             place = int(r["kept_core"][i]), r["kept_ext"][i], r["kept_order"][i], r["kept_length"][i]
-            yield Candidate(self._maker(*place), energy, cycles, promise)
+            yield Candidate(self._maker(*place), energy, cycles, promise, kept[i][5])
 
     def _misfit(self) -> str:
         """Why even the smallest tiles do not fit."""

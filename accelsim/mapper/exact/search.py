@@ -53,12 +53,15 @@ class Candidate:
     Attributes:
         make: makes the mapping; MappingError if it is not what the constraint asks for.
         promise: about what the objective comes to when it is simulated.
+        least: cycles that it takes at least when it is simulated: the bound, or more where it was replayed
+            (`mapper.exact.replay`).
     """
 
     make: Callable[[], Mapping] = field(compare=False)
     energy_fj: int
     cycles: int
     promise: int = 0
+    least: int = 0
 
     @cached_property
     def mapping(self) -> Mapping:
@@ -68,6 +71,18 @@ class Candidate:
             MappingError: the constraint asks for something outside the space.
         """
         return self.make()
+
+
+@dataclass(frozen=True)
+class Near:
+    """What a wider search lists: mappings, those that cost least when they are replayed first.
+
+    Attributes:
+        rest: no mapping that is not listed costs less when it is simulated; 0 if the search was cut short.
+    """
+
+    listed: tuple[Candidate, ...]
+    rest: int
 
 
 @dataclass(frozen=True)
@@ -93,6 +108,9 @@ class Found:
         energy_fj, cycles: of the mapping with the least objective, of this or of another space (`Known`).
         cost: its objective (fJ, cycles, or their product).
         bound: no mapping of the space costs less; equal to `cost` if proven optimal.
+        floor: no mapping of the space costs less when it is simulated (0: nothing beyond `bound` is known); of bands
+            that leave PEs idle, none in the orders of loops that are searched. It rests on replays, which are no part
+            of a certificate.
         cores, boxes, evaluated: cores of the space, boxes bounded, mappings evaluated completely.
         simulated: mappings of `best` and beyond that were simulated afterwards.
         makespan, taken_fj, counted_fj: of the one that was taken then: its cycles, its energy, and what is counted of
@@ -111,6 +129,12 @@ class Found:
     makespan: int = 0
     taken_fj: int = 0
     counted_fj: int = 0
+    floor: int = 0
+
+    @property
+    def least(self) -> int:
+        """The most that is known of what a mapping costs at least when it is simulated."""
+        return max(self.bound, self.floor)
 
     @property
     def proven(self) -> bool:
@@ -129,6 +153,7 @@ def together(found: list[Found]) -> Found:
         min(found, key=lambda one: one.cost),
         best=merged(one.best for one in found),
         bound=min(one.bound for one in found),
+        floor=min(one.least for one in found),
         cores=sum(one.cores for one in found),
         boxes=sum(one.boxes for one in found),
         evaluated=sum(one.evaluated for one in found),

@@ -174,6 +174,11 @@ def _form(problem: Problem, out: str) -> object:
     return problem.bound[out], problem.bound[TAPS[out]], said
 
 
+def alike(problem: Problem) -> bool:
+    """Are rows and columns of the outputs, with those of the filter, the same but for their names?"""
+    return _form(problem, "P") == _form(problem, "Q")
+
+
 def _windows(problem: Problem) -> Iterator[tuple[str, tuple[int, int]]]:
     """Output dims that slide a window over the inputs, with its stride and dilation."""
     for out in reversed(TAPS):

@@ -259,6 +259,37 @@ def _digits(r: Record, point: int, w: int, t1: int, t2: int) -> None:
 
 
 @compiled
+def _joined(n1: int, n2: int, c1: int, c2: int) -> bool:
+    """Are `i * c1 + j * c2` of a tile n1 x n2 numbers one behind another?"""
+    if n1 == 1 or n2 == 1:
+        return (n1 == 1 or c1 == 1) and (n2 == 1 or c2 == 1)
+    return (c1 == 1 and c2 <= n1) or (c2 == 1 and c1 <= n2)
+
+
+@compiled
+def cell_at(
+    r: Record, point: int, w: int, t1: int, t2: int, s1: int, s2: int, o1: int, o2: int, old: bool
+) -> tuple[int, int]:
+    """Words of a window axis in a tile t1 x t2 at s1, s2, and those of them that were there with the tile at o1, o2
+    (none if not `old`); `point` as in `window_pair`."""
+    d1, d2 = r.windows[w, 0], r.windows[w, 1]
+    b1, b2, c1, c2 = r.bounds[d1], r.bounds[d2], r.windows[w, 2], r.windows[w, 3]
+    n1, n2, m1, m2 = min(t1, b1 - s1), min(t2, b2 - s2), min(t1, b1 - o1), min(t2, b2 - o2)
+    if point < 0 and _joined(n1, n2, c1, c2) and (not old or _joined(m1, m2, c1, c2)):
+        size, offset = r.windows[w, 4], r.windows[w, 5]
+        low, high = max(0, s1 * c1 + s2 * c2 + offset), min(size, (s1 + n1 - 1) * c1 + (s2 + n2 - 1) * c2 + offset + 1)
+        union = max(0, high - low)
+        if not old:
+            return union, 0
+        was, end = max(0, o1 * c1 + o2 * c2 + offset), min(size, (o1 + m1 - 1) * c1 + (o2 + m2 - 1) * c2 + offset + 1)
+        if point == -1:
+            return union, union if was == low and end == high else 0
+        return union, max(0, min(high, end) - max(low, was))
+    _digits(r, point, w, t1, t2)
+    return window_cell(r, w, b1, b2, s1, s2, o1, o2, old, point != -1)
+
+
+@compiled
 def needed(r: Record, w: int) -> int:
     """Words of a window axis that the problem touches at all."""
     b1, b2 = r.bounds[r.windows[w, 0]], r.bounds[r.windows[w, 1]]
