@@ -139,7 +139,7 @@ def _compiled(stream: Stream, dram: Dram, clock_hz: int) -> _Ran:
     count, timing, ratio = len(stream.work), dram.timing, machine_ratio(clock_hz, dram.bandwidth_bits_per_s)
     times, waits = np.zeros((count, 3), np.int64), np.zeros((count, 3), np.int64)
     causes, spans = np.zeros((count, 2), np.int64), np.zeros((len(stream.moves), 2), np.int64)
-    memory = kernel.no_memory() if timing is None else kernel.new_memory(timing, clock_hz)
+    memory = None if timing is None else kernel.new_memory(timing, clock_hz)
     opened, bits = np.zeros((0 if timing is None else len(stream.moves), 3), np.int64), stream.moves[:, BITS]
     tables = np.ascontiguousarray(stream.work), np.ascontiguousarray(stream.moves)
     if dram.arbitration == "program_order":
@@ -155,7 +155,7 @@ def _compiled(stream: Stream, dram: Dram, clock_hz: int) -> _Ran:
         latest, busy = loop(*tables, *ratio, dram.latency_cycles, robin, times, spans, waits, causes)
 
     def use(makespan: int) -> DramUse | None:
-        return None if timing is None else kernel.use_of(memory, makespan, int(bits.sum()))
+        return None if memory is None else kernel.use_of(memory, makespan, int(bits.sum()))
 
     return _Ran(times, spans, waits, causes, opened, int(latest), int(busy), use)
 

@@ -16,7 +16,7 @@ Array = Any
 
 @compiled
 def sweep(
-    work: Array, moves: Array, num: int, den: int, latency: int, memory: Memory, times: Array, spans: Array,
+    work: Array, moves: Array, num: int, den: int, latency: int, memory: Memory | None, times: Array, spans: Array,
     waits: Array, causes: Array, opened: Array,
 ) -> tuple[int, int]:  # fmt: skip
     """Fill times (segments, 3), spans (transfers, 2), waits (segments, 3), causes (segments, 2), and, where there is a
@@ -34,7 +34,7 @@ def sweep(
     over = np.zeros((count + 1, 3), np.int64)  # of no segment, then of each, by `stream.SOON`
     state = np.zeros((2, 3), np.int64)  # last stream start, its end, and the end of all, by unit
     index = free = busy = latest = 0
-    rows, commands = np.zeros(3, np.int64), memory[0].size > 0
+    rows = np.zeros(3, np.int64)
     for number in range(-1, count):
         if number >= 0:
             unit, settled = work[number, 6], over[work[number, 7] + 1, 2]
@@ -70,13 +70,13 @@ def sweep(
             over[number + 1, 2] = max(end, over[number, 2])
         while index < size and moves[index, 3] <= number:
             start = max(free, over[moves[index, 3] + 1, min(moves[index, 8], 2)])
-            if commands:
+            if memory is None:  # compiled apart, without the DRAM's rules
+                free = left = start + dram_cycles(moves[index, 2], num, den)
+            else:
                 free, left = serve(memory, start, moves[index, 6], moves[index, 2], 1 - moves[index, 0])
                 opened[index] -= rows
                 found_rows(memory, rows)
                 opened[index] += rows
-            else:
-                free = left = start + dram_cycles(moves[index, 2], num, den)
             busy += free - start
             spans[index, 0], spans[index, 1] = start, free
             latest = max(latest, left + latency)

@@ -282,7 +282,7 @@ def task_of(
         "goal": GOALS[objective], "imperfect": int(imperfect), "forced": _forced(model), "most": most, "best": huge,
         "limit": huge, "hope": huge, "limited": int(limit != ANYTHING),
         "mirrored": int(limit == ANYTHING and model.arch.array.dataflow != "rs" and alike(model.problem)),
-        "close": 1 << 40, "best_core": -1, "replays": int(model.arch.dram.coding is None),
+        "close": 1 << 40, "best_core": -1, "replays": int(model.arch.dram.coding is None and not model.partly),
     }  # fmt: skip
     for name, value in scalars.items():
         record[name] = value

@@ -93,7 +93,8 @@ _FIELDS: dict[str, tuple[int, ...]] = {
     # progress
     "nodes": (), "evaluated": (), "most": (), "stopped": (), "kept_count": (),
     "best": (2,), "limit": (2,), "best_pair": (2,), "wide": (), "hope": (2,), "close": (),
-    # may a mapping be replayed; does a wider search follow what it finds; the least that it has listed but not kept
+    # may a mapping be replayed (not where operands stay in part); does a wider search follow what it finds; the least
+    # that it has listed but not kept
     "replays": (), "follows": (), "left_out": (2,),
     "mirror": (NDIM,), "mirrored": (),  # the dim that a dim changes names with; may they?
     "kept": (KEEP, 6), "kept_ext": (KEEP, SLOTS + 1, NDIM), "kept_order": (KEEP, SLOTS, NDIM),

@@ -222,8 +222,9 @@ def _run(r: Record, outer: int, segments: int, fed: Array, inner: Array) -> int:
     _work(r, outer, work)
     times, waits = np.zeros((segments, 3), np.int64), np.zeros((segments, 3), np.int64)
     causes, spans = np.zeros((segments, 2), np.int64), np.zeros((at, 2), np.int64)
+    opened = np.zeros((0, 3), np.int64)
     num, den, latency = r.numbers[NUM], r.numbers[DEN], r.numbers[LATENCY]
-    latest, _ = sweep(work, _ordered(moves[:at]), num, den, latency, times, spans, waits, causes)
+    latest, _ = sweep(work, _ordered(moves[:at]), num, den, latency, None, times, spans, waits, causes, opened)
     for segment in range(segments):
         latest = max(latest, times[segment, 2])
     found: int = latest
