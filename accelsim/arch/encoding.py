@@ -50,6 +50,10 @@ class RunLength:
         coded = -(-words * (MILLION - zeros_ppm) * self.line_bits // (self.pairs * MILLION))
         return min(words * width, coded)
 
+    def leaves(self, width: int) -> bool:
+        """Is a map of such words without zeros stored as it is, however long?"""
+        return self.line_bits >= self.pairs * width
+
 
 def stored_bits(coding: RunLength | None, words: int, width: int, zeros_ppm: int) -> int:
     """Bits that `words` words of a map take in DRAM."""

@@ -32,7 +32,9 @@ DEPTHWISE = conv_problem(
     batch=1, groups=32, out_channels=1, in_channels=1, out_size=(14, 14), kernel=(3, 3), in_size=(14, 14), pad=(1, 1)
 )
 MATMUL = gemm_problem(rows=96, cols=200, reduction=320)
-WELL_KNOWN = ("edge_tpu", "nvdla_full", "scalesim_default", "scalesim_google", "tpu_like", "tpu_v1")
+WELL_KNOWN = (
+    "edge_tpu", "eyeriss", "eyeriss_v2", "nvdla_full", "scalesim_default", "scalesim_google", "tpu_like", "tpu_v1",
+)  # fmt: skip
 
 
 def listed(problem: Problem, arch: Accelerator) -> tuple[Candidate, ...]:

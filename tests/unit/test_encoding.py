@@ -119,3 +119,9 @@ def test_missing_file_and_wrong_share() -> None:
         load_zeros("nowhere.csv")
     with pytest.raises(InputError, match=r"share of zero inputs 2, expected 0 to 1"):
         Zeros(2_000_000)
+
+
+def test_dense_maps_are_left_alone_where_pairs_are_longer_than_words() -> None:
+    for width in (8, 16, 21, 22, 32):
+        unchanged = all(RLC.bits(words, width, 0) == words * width for words in range(1, 200))
+        assert RLC.leaves(width) == unchanged

@@ -7,6 +7,7 @@ from math import gcd
 
 import numpy as np
 
+from accelsim.arch import Accelerator
 from accelsim.errors import MappingError
 from accelsim.mapper.exact.floors import fill_tables
 from accelsim.mapper.exact.model import OPERAND_NUMBER, TILES, Model, StoragePoint, Window, output_words
@@ -80,6 +81,12 @@ def _machine(model: Model) -> Array:
         *buses, precision.psum_bits, final_bits, precision.read_bits(kept or "Weights"),
         model.points[at].whole if at >= 0 else 0, int("row" in array.reduce), int("col" in array.reduce),
     ])  # fmt: skip
+
+
+def _uncoded(arch: Accelerator) -> bool:
+    """Does DRAM keep maps without zeros as they are?"""
+    widths = arch.precision.input_bits, arch.precision.output_bits
+    return arch.dram.coding is None or all(arch.dram.coding.leaves(width) for width in widths)
 
 
 def classes(table: Array) -> Array:
@@ -282,7 +289,7 @@ def task_of(
         "goal": GOALS[objective], "imperfect": int(imperfect), "forced": _forced(model), "most": most, "best": huge,
         "limit": huge, "hope": huge, "limited": int(limit != ANYTHING),
         "mirrored": int(limit == ANYTHING and model.arch.array.dataflow != "rs" and alike(model.problem)),
-        "close": 1 << 40, "best_core": -1, "replays": int(model.arch.dram.coding is None and not model.partly),
+        "close": 1 << 40, "best_core": -1, "replays": int(_uncoded(model.arch) and not model.partly),
     }  # fmt: skip
     for name, value in scalars.items():
         record[name] = value

@@ -3,19 +3,20 @@
 A pass is named by the loops outside it that are not at their first trips, and those not at their last. That says which
 tiles it brings and sends away, which of them are at an edge, and which psums it begins and finishes. Counted as in
 `sim.build`: its steps; the bits that it moves over every port, rounded up on their own; what the vector unit does;
-stationary words and results on their way through the array. Left out, so that a pass never takes more than it does when
-it is simulated: words that PEs keep of inputs, inputs with windows on their way between memories, copies of a word in
-PEs that do not share it, and all but the steps of a row-stationary pass.
+stationary words and results on their way through the array; of a row-stationary pass what its buses carry (`rows`).
+Left out, so that a pass never takes more than it does when it is simulated: inputs with windows on their way between
+memories, and copies of a word in PEs that do not share it.
 """
 
 from __future__ import annotations
 
 from accelsim.jit import compiled
-from accelsim.mapper.exact.ends import MESH, OS, SPATIAL, SYSTOLIC
+from accelsim.mapper.exact.ends import MESH, OS, RS, SPATIAL, SYSTOLIC
 from accelsim.mapper.exact.record import (
     DEEP,
     EARLY_EXIT,
     FLOW,
+    INPUTS,
     JOINED_COLS,
     JOINED_ROWS,
     KEPT,
@@ -28,6 +29,7 @@ from accelsim.mapper.exact.record import (
     WIDE_BITS,
     Record,
 )
+from accelsim.mapper.exact.rows import may_stay, psums_move, row_times, slides
 from accelsim.mapper.exact.windows import cell_at
 from accelsim.timing.bound import FINAL_WORDS, KEPT_PORT, LANES, POST_OPS, at_least
 
@@ -64,6 +66,16 @@ def innermost(r: Record, op: int, k: int) -> int:
 
 
 @compiled
+def moving(r: Record, p: int) -> int:
+    """The loops, as bits, down to the innermost that moves a point's tile along a dim of its own, windows apart."""
+    found = 0
+    for i in range(r.nested):
+        if r.kinds[p, r.nest[i, DIM]] == 1:
+            found = (1 << i + 1) - 1
+    return found
+
+
+@compiled
 def uneven(r: Record, d: int) -> bool:
     """Is the last fold of a dim smaller than the others?"""
     found: bool = r.folds[d] > 1 and r.bounds[d] != r.folds[d] * r.extent[d]
@@ -80,6 +92,8 @@ def _row(r: Record, p: int, even: bool, at: int) -> bool:
         way = READ
         if op == 1 or (op == 2 and r.machine[FLOW] == OS):
             return False
+    elif r.machine[FLOW] == RS and r.inside[p, 0] == 1:
+        way = READ if (op == 0 and not may_stay(r, p)) or (op == 2 and psums_move(r)) else BROUGHT
     elif op == 0 and (r.sliding > 0 or r.inside[p, 0] == 1):
         return False
     if op == 0 and r.coefficients[2 + 2 * r.parent[p], p] == 0:
@@ -97,6 +111,8 @@ def _row(r: Record, p: int, even: bool, at: int) -> bool:
         r.plan[at, WIDTH] = r.machine[WIDE_BITS] + r.base[3 + 2 * m] // r.numbers[FINAL_WORDS]
         r.plan[at, ANEW] = int(r.inside[p, 0] == 0 or r.base[2 + 2 * m] != 0)
     r.plan[at, OUTSIDE] = (1 << innermost(r, op, k) + 1) - 1 if way == BROUGHT else -1
+    if p == r.roles[INPUTS] and way == BROUGHT:
+        r.plan[at, OUTSIDE] = moving(r, p)
     return True
 
 
@@ -157,8 +173,12 @@ def _tile(r: Record, op: int, k: int, late: int) -> int:
 
 @compiled
 def _area(r: Record, p: int, w: int, place1: int, place2: int) -> int:
-    """Words of a window axis that all steps of a pass read, its tile at these places."""
+    """Words of a window axis that all steps of a pass read (`rs`: its first one), its tile at these places."""
     k, d1, d2 = r.slots - 1, r.windows[w, 0], r.windows[w, 1]
+    if d1 == r.forced or d2 == r.forced:
+        s1, s2 = place1 * r.ext[k, d1], place2 * r.ext[k, d2]
+        first: int = cell_at(r, p, w, r.extent[d1], r.extent[d2], s1, s2, 0, 0, False)[0]
+        return first
     total = 0
     s1 = place1 * r.ext[k, d1]
     end1, end2 = min(r.bounds[d1], s1 + r.ext[k, d1]), 0
@@ -173,27 +193,36 @@ def _area(r: Record, p: int, w: int, place1: int, place2: int) -> int:
 
 
 @compiled
-def _least_area(r: Record, p: int, w: int, where1: int, where2: int) -> int:
-    """As `_area` for a dim at its first tile (0), at its last (2), or between (1): the least there."""
-    k, least = r.slots - 1, 1 << 62
+def _set_area(r: Record, p: int, w: int, where1: int, where2: int) -> None:
+    """`_area` and `slides` for a dim at its first tile (0), at its last (2), or between (1): the least there."""
+    k, least, slid = r.slots - 1, 1 << 62, 1 << 62
     n1, n2 = r.spans[k, r.windows[w, 0]], r.spans[k, r.windows[w, 1]]
     for i in range(2 if where1 == 1 else 1):
         place1 = 0 if where1 == 0 else n1 - 1 if where1 == 2 else 1 if i == 0 else n1 - 2
         for j in range(2 if where2 == 1 else 1):
             place2 = 0 if where2 == 0 else n2 - 1 if where2 == 2 else 1 if j == 0 else n2 - 2
             least = min(least, _area(r, p, w, place1, place2))
-    return least
+            slid = min(slid, slides(r, p, w, place1, place2))
+    r.area[w, where1, where2], r.slides[w, where1, where2] = least, slid
 
 
 @compiled
-def _inputs(r: Record, p: int, begun: int, late: int) -> int:
-    """Words of the inputs that a pass reads for PEs that keep none."""
-    k, words = r.slots - 1, 1
+def _size(r: Record, d: int, late: int) -> int:
+    """Words of a dim in a pass."""
+    size: int = min(r.ext[r.slots - 1, d], r.bounds[d]) if late & r.masks[MOVES, d] else r.rest[r.slots - 1, d]
+    return size
+
+
+@compiled
+def _inputs(r: Record, p: int, begun: int, late: int) -> tuple[int, int]:
+    """Words of the inputs that a pass reads for PEs that keep none; `rs`: that it works on, of them in its first
+    step."""
+    words, first = 1, 1
     for i in range(r.actives):
         d = r.active[i]
-        size = min(r.ext[k, d], r.bounds[d]) if late & r.masks[MOVES, d] else r.rest[k, d]
+        size = _size(r, d, late)
         if r.kinds[p, d] == 1:
-            words *= size
+            words, first = words * size, first * min(size, r.extent[d])
         elif r.kinds[p, d] == 0:
             words *= -(-size // r.extent[d])
     for w in range(r.sliding):
@@ -201,9 +230,10 @@ def _inputs(r: Record, p: int, begun: int, late: int) -> int:
         one = 0 if begun & m1 == 0 else 2 if late & m1 == 0 else 1
         two = 0 if begun & m2 == 0 else 2 if late & m2 == 0 else 1
         if r.area[w, one, two] < 0:
-            r.area[w, one, two] = _least_area(r, p, w, one, two)
-        words *= r.area[w, one, two]
-    return words
+            _set_area(r, p, w, one, two)
+        words *= r.area[w, one, two] + r.slides[w, one, two]
+        first *= r.area[w, one, two]
+    return words, first
 
 
 @compiled
@@ -215,7 +245,7 @@ def _words(r: Record, at: int, begun: int, late: int) -> int:
     p = r.plan[at, POINT]
     op = r.operand[p]
     if op == 0 and r.plan[at, WAY] == READ:
-        found = _inputs(r, p, begun, late)
+        found = _inputs(r, p, begun, late)[0]
     elif r.in_words[p] == 0:
         found = 1
     else:
@@ -254,7 +284,7 @@ def _load(r: Record, words: int, rows: int) -> int:
 def pass_of(r: Record, begun: int, late: int) -> None:
     """The part of a pass, behind the last loop. The loops `begun` are not at their first trips, those that are `late`
     not at their last."""
-    r.bits[:] = 0
+    r.bits[:], r.bus[:] = 0, 0
     steps, rows, cols = _steps(r, late)
     load, stream, psums, leaves = 0, steps, 0, 0
     for i in range(r.planned):
@@ -264,19 +294,38 @@ def pass_of(r: Record, begun: int, late: int) -> None:
             r.bits[0, m] += down * r.machine[WIDE_BITS]
             r.bits[1, m] += up * r.machine[WIDE_BITS] + final * r.plan[i, WIDTH]
             if p == r.roles[OUTPUTS]:
-                psums, leaves = int(down > 0), int(up + final > 0)
+                psums, leaves, r.bus[3] = int(down > 0), int(up + final > 0), max(down, up + final)
                 stream = at_least(stream, final * r.numbers[POST_OPS], r.numbers[LANES])
+        elif r.machine[FLOW] == RS and p == r.roles[INPUTS]:
+            words, first = _inputs(r, p, begun, late)
+            r.bus[1], r.bus[2] = first if comes(r.plan[i, OUTSIDE], begun) else 0, words - first
+            r.bits[0, m] += (r.bus[1] + r.bus[2]) * r.plan[i, WIDTH]
         elif comes(r.plan[i, OUTSIDE], begun):
             words = _words(r, i, begun, late)
             r.bits[0, m] += words * r.plan[i, WIDTH]
             if p == r.roles[KEPT]:
-                load = _load(r, words, rows)
+                load, r.bus[0] = _load(r, words, rows), words
     for m in range(r.memories):
         stream = at_least(at_least(stream, r.bits[0, m], r.ports[m, 0]), r.bits[1, m], r.ports[m, 1])
     n = r.nested
     r.parts[n, LOAD], r.parts[n, BODY], r.parts[n, STREAM] = load, 0, stream
     _leave(r, n, rows, cols, psums, leaves)
-    r.parts[n, ENDS] = stream + r.parts[n, DRAIN]
+    if r.machine[FLOW] == RS:
+        _buses(r, n, steps, late)
+    r.parts[n, ENDS] = r.parts[n, STREAM] + r.parts[n, DRAIN]
+
+
+@compiled
+def _buses(r: Record, n: int, steps: int, late: int) -> None:
+    """What the buses of a row-stationary array make of a pass."""
+    macs, edge = 1, 1
+    for i in range(r.actives):
+        d = r.active[i]
+        size = _size(r, d, late)
+        macs *= min(size, r.pe[d])
+        edge *= min(size, r.extent[d]) if r.group[d] != 2 else 1
+    load, stream, r.parts[n, DRAIN] = row_times(r, steps, macs, edge, r.bus[0], r.bus[1], r.bus[2], r.bus[3])
+    r.parts[n, LOAD], r.parts[n, STREAM] = max(r.parts[n, LOAD], load), max(r.parts[n, STREAM], stream)
 
 
 @compiled

@@ -108,8 +108,10 @@ _FIELDS: dict[str, tuple[int, ...]] = {
     "nest": (DEEP, 3), "nested": (), "plan": (POINTS, 8), "planned": (), "moved": (POINTS,), "masks": (3, NDIM),
     "bits": (2, MEMORIES), "parts": (DEEP, 5), "runs": (DEEP, RUNS, 6), "run_count": (DEEP,), "run_key": (DEEP,),
     "trip": (DEEP,),
-    # of a window axis: words of all steps of a pass by where its two dims stand (`passes`), and for what they are known
-    "area": (WINDOWS, 3, 3), "area_of": (WINDOWS, 3),
+    "bus": (4,),  # `rs`: weights, inputs of the first step, those of all others, and psums of a pass
+    # of a window axis: words of all steps of a pass (`rs`: of the first, and those that the others bring) by where its
+    # two dims stand (`passes`), and for what they are known
+    "area": (WINDOWS, 3, 3), "slides": (WINDOWS, 3, 3), "area_of": (WINDOWS, 3),
     # sums over window tiles that are known, and marks for index sets
     "known": (TABLE, 4), "union": (MARKS,), "fresh": (MARKS,), "was": (MARKS,), "stamp": (),
 }  # fmt: skip
