@@ -39,7 +39,7 @@ SIMULATIONS = 8  # mappings simulated at most, per form of the machine
 FURTHER = 24  # and among those of the wider search
 CLOSE_PPM = 2000  # those that promise most are among mappings that cost up to so much more than the best
 ENOUGH = 0.01  # gap as a share
-KNOWN_WELL = ("systolic", "spatial")  # arrays whose mappings take about what their replays take
+KNOWN_WELL = ("systolic", "spatial", "row_stationary")  # arrays whose mappings take about what their replays take
 WIDER = 600_000  # boxes and mappings evaluated to close it, in each form
 EVALUATIONS = 6_000_000  # boxes and mappings evaluated by default
 
