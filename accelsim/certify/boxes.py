@@ -312,12 +312,13 @@ class Space:
                 boxes.waiting[:, g] = np.where(moved, 1, boxes.waiting[:, g])
 
     def _count(self, boxes: Boxes, border: int) -> Ints | None:
-        """Arrivals of the points whose tiles the first `border` places fix; what enters before the stream in `rs`."""
-        entered = None
+        """Arrivals of the points whose tiles the first `border` places fix; what enters the array outside the stream
+        of outputs (`os`) or inputs."""
+        entered, held = None, 2 if self.q.arch.array.dataflow == "os" else 0
         for i, p in enumerate(self.points):
             if p.retained and p.boundary == border:
                 boxes.arrived[:, i], early = self.counter.arrivals(p, boxes, border, self.last)
-                entered = early if p.array and p.operand == 0 and not p.each else entered
+                entered = early if p.array and p.operand == held and not p.each else entered
         return entered
 
     def _complete(self, boxes: Boxes) -> tuple[Boxes, Bound]:

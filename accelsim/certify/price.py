@@ -147,10 +147,12 @@ class Pricing:
         s[b.EXPOSED] += arrived * bits - first if p.depth == 1 else 0
 
     def _array(self, boxes: Boxes, arrived: Ints, leaf: bool, entered: Ints | None, s: Ints) -> None:
-        """Sums of the array: steps, loads and drains of all passes."""
+        """Sums of the array: steps, loads and drains of all passes; with `os`, psums that move between passes only."""
         arch, array = self.q.arch, self.q.arch.array
         spans = self.spans.of(boxes, leaf)
         out = arrived[:, self.at[2, True]]
+        if leaf and entered is not None and array.dataflow == "os":
+            out = entered
         s[b.STREAM] = s[b.STREAM_FINAL] = spans["steps"]
         if leaf or array.dataflow in ("ws", "is"):
             s[b.STREAM_FINAL] = spans["final"]

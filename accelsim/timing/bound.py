@@ -19,6 +19,9 @@ loads when the tile d before it is done, then it is used; the longest chain is a
 last stream or goes before the first comes to every chain. So it is with results: a tile of them is made, drains and is
 stored before its room is used again. Every term counts cycles in which the simulated layer (`sim.semantics`) does
 nothing else of the same sum, so B never exceeds the makespan.
+
+Output stationary PEs that adder trees join give psums away and take them back within a pass if some were idle at an
+edge. That may be a pass that finishes outputs, and it is neither load nor drain: of these psums only the ports know.
 """
 
 from __future__ import annotations

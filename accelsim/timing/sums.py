@@ -116,14 +116,29 @@ def _steps(mapping: Mapping) -> tuple[int, int]:
     return every, final
 
 
-def _systolic(mapping: Mapping, arch: Accelerator, counts: tuple[LinkCount, ...], s: list[int]) -> None:
+def _left_psums(mapping: Mapping, arch: Accelerator, counts: tuple[LinkCount, ...]) -> int:
+    """Psums that leave the array unfinished when a pass is over, so never a pass that finishes outputs.
+
+    Inside the passes of an output stationary array psums move only if joined PEs were idle at an edge and begin anew.
+    """
+    written = _link(counts, "Outputs", "PE").psum_writes
+    if arch.array.dataflow != "os" or written == 0:
+        return written
+    operand = mapping.problem.output
+    point = points(mapping, arch, operand)[-1]
+    entered = arrivals_at(mapping, operand, point, mapping.position("stream"), Factors())
+    return max(0, entered - stored_words(operand, mapping))
+
+
+def _systolic(mapping: Mapping, arch: Accelerator, counts: tuple[LinkCount, ...], left: int, s: list[int]) -> None:
+    """Loads and drains; `left` psums leave when a pass is over."""
     array, visits = arch.array, _link(counts, "Outputs", "PE")
     passes = prod(n for _, _, n in spans_of(mapping).values())
     rows, cols = _along(mapping, "row"), _along(mapping, "col")
     wide = prod(d.trips for d in mapping.digits if d.kind == "col")
     if array.dataflow == "os":
-        s[b.LOADS] = _ceil(visits.psum_writes, wide)
-        s[b.DRAINS] = _ceil(visits.psum_writes + visits.final_writes, wide)
+        s[b.LOADS] = _ceil(left, wide)
+        s[b.DRAINS] = _ceil(left + visits.final_writes, wide)
         if array.kind == "mesh":
             s[b.DRAINS] = rows + cols + 2 * passes
         elif array.kind == "systolic":
@@ -259,16 +274,16 @@ def latency_bound(mapping: Mapping, arch: Accelerator, counts: tuple[LinkCount, 
         s[b.PORTS + i] = _ceil(bits, memory.write_bits_per_cycle if i % 2 else memory.read_bits_per_cycle)
     s[b.DRAM] = sum(sum(link_bits(arch, c)) for c in counts if c.parent == "DRAM")
     s[b.STREAM], s[b.STREAM_FINAL] = _steps(mapping)
-    visits = _link(counts, "Outputs", "PE")
-    s[b.PSUM_BITS] = visits.psum_writes * arch.precision.psum_bits
-    s[b.FINAL_BITS] = final * arch.final_bits(visits.parent)
+    left = _left_psums(mapping, arch, counts)
+    s[b.PSUM_BITS] = left * arch.precision.psum_bits
+    s[b.FINAL_BITS] = final * arch.final_bits(_link(counts, "Outputs", "PE").parent)
     kept = arch.array.preloaded
     if kept:
         s[b.KEPT_BITS] = _link(counts, kept, "PE").reads * arch.precision.read_bits(kept)
     if arch.array.kind == "row_stationary":
         _row_stationary(mapping, arch, counts, s)
     else:
-        _systolic(mapping, arch, counts, s)
+        _systolic(mapping, arch, counts, left, s)
     moved = as_if_whole(mapping, counts)
     _edges(mapping, arch, moved, s)
     s[b.BESIDE] = _beside(mapping, arch, s)

@@ -147,6 +147,15 @@ def random_problem(rng: Random) -> Problem:
     return conv_problem(**random_sides(rng))
 
 
+def uneven_sums(rng: Random) -> Problem:
+    """A convolution whose sums leave remainders on few rows: joined PEs idle in the last step lose what they hold."""
+    kernel, out = (rng.choice([2, 3]), rng.choice([1, 2])), (rng.choice([1, 2]), rng.choice([1, 2, 3]))
+    return conv_problem(
+        batch=1, groups=rng.choice([1, 1, 2]), out_channels=rng.choice([1, 2, 4, 5]), in_channels=rng.choice([4, 5, 7]),
+        out_size=out, kernel=kernel, in_size=(out[0] + kernel[0] - 1, out[1] + kernel[1] - 1),
+    )  # fmt: skip
+
+
 def edge_case(rng: Random) -> tuple[Problem, Accelerator]:
     """A problem whose dims leave remainders on a small row-stationary array: PEs idle there lose what they hold."""
     problem = conv_problem(

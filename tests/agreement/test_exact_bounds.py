@@ -27,7 +27,7 @@ from accelsim.mapping import rules_of
 from accelsim.problem import Problem, gemm_problem
 from accelsim.timing.sums import latency_bound
 from accelsim.traffic import count as count_of
-from tests.agreement.exact_cases import CAPACITIES, MACHINES, edge_case, random_problem
+from tests.agreement.exact_cases import CAPACITIES, MACHINES, edge_case, random_problem, uneven_sums
 from tests.agreement.test_exact_mapper import CONV, sliding_problem
 
 
@@ -152,6 +152,11 @@ def test_no_bound_is_above_a_mapping_inside() -> None:
 @pytest.mark.slow
 def test_no_bound_is_above_many_mappings_inside() -> None:
     assert sum(agree(10_000 + seed, 40) for seed in range(200)) >= 8000
+
+
+def test_no_bound_is_above_a_mapping_behind_adder_trees() -> None:
+    arch = MACHINES["tree"](1600)
+    assert sum(check(uneven_sums(Random(k)), arch, Random(k), 20, k % 3 == 0) for k in range(30)) >= 300
 
 
 @pytest.mark.parametrize(

@@ -128,6 +128,8 @@ def bound_of(r: Record, arrived: Array, border: int) -> int:
         r.passes[:] = r.core_passes
     kind, flow = r.machine[KIND], r.machine[FLOW]
     visits, final = arrived[r.roles[OUTPUTS]], r.numbers[FINAL_WORDS]
+    if flow == OS and border == r.slots:  # not what joined PEs that were idle at an edge take up again within a pass
+        visits = r.entered[r.roles[OUTPUTS]]
     s[DRAM], s[STREAM], s[STREAM_FINAL] = r.use[1], r.passes[STEPS], r.passes[STEPS]
     if border >= r.slots - 1 or flow in (WS, IS):
         s[STREAM_FINAL], s[PSUM_BITS] = r.passes[FINAL_STEPS], (visits - final) * r.machine[WIDE_BITS]
