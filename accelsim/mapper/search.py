@@ -4,7 +4,7 @@ The search proves the least value of the bound objective and names the mappings 
 machine together; these are simulated, and the best simulated one is taken. The search counts energy per bit; where DRAM
 is charged by commands, simulated mappings are compared by what they take, and proofs are about what is counted. A
 mapping whose replay (`mapper.exact.replay`) is not below the least counted cost of a simulated one is passed over.
-Where that cost is above the bound by more than `ENOUGH`, the search goes on for `WIDER` boxes per form among the
+Where that cost is above the bound by more than `ENOUGH`, the search goes on among the
 mappings, in all orders of their loops, whose bound lies in the gap; those whose replays cost least are simulated too.
 What no mapping comes below is known then (`Found.floor`).
 """
@@ -40,7 +40,7 @@ FURTHER = 24  # and among those of the wider search
 CLOSE_PPM = 2000  # those that promise most are among mappings that cost up to so much more than the best
 ENOUGH = 0.01  # gap as a share
 KNOWN_WELL = ("systolic", "spatial", "row_stationary")  # arrays whose mappings take about what their replays take
-WIDER = 600_000  # boxes and mappings evaluated to close it, in each form
+WIDER = 600_000  # boxes and mappings evaluated to close it, in each form; more if they are replayed
 EVALUATIONS = 6_000_000  # boxes and mappings evaluated by default
 
 
@@ -137,6 +137,13 @@ def _judged(request: Request, drafts: Drafts) -> Mapped:
     return replace(judge.verdict(), search=replace(joint.found, best=(), simulated=judge.simulated, floor=floor))
 
 
+def _further(request: Request) -> int:
+    """Boxes and mappings that a wider search evaluates: without replays (`exact.replay`) more of them close no gap."""
+    dram = request.arch.dram
+    replayed = not request.imperfect and dram.timing is None and dram.arbitration == "program_order"
+    return min(request.max_evaluations, EVALUATIONS) if replayed else WIDER
+
+
 def _closed(joint: Joint, judge: Judge) -> int:
     """Search on where the gap is wide; what any mapping costs at least when it is simulated (0: nothing is known).
 
@@ -151,7 +158,7 @@ def _closed(joint: Joint, judge: Judge) -> int:
             break
         cycles = least.cycles - least.cycles * NEAR_PPM // 1_000_000
         cost = objective_cost(goal, least.counted_fj, cycles)
-        near = joint.wider(least.counted_fj, cycles, cost, WIDER, follow)
+        near = joint.wider(least.counted_fj, cycles, cost, _further(judge.request), follow)
         left = judge.round(near.listed, FURTHER * len(joint.searches))
         floor = max(floor, min(near.rest, judge.least_cost, near.rest if left is None else left))
     return floor
