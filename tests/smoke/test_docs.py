@@ -114,6 +114,7 @@ def test_every_key_of_a_report_is_documented(
         ("shidiannao", "resnet20", ""),
         ("edge_os_32x32", "resnet20", ""),
         ("tpu_v4i", "mlp", " --objective energy"),
+        ("nvdla_full", "squeezenet1_1", ""),
         ("queues.yaml", "mlp", " --max-events 100000"),
     ):
         printed(f"accelsim run --arch {arch} --model {model} --out of_{arch}{more}", monkeypatch, capsys)
