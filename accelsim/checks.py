@@ -128,7 +128,7 @@ def check_dram(name: str, use: DramUse, arch: Accelerator) -> None:
     _law(use.activations <= acts, name, "at most four activates in tFAW", f"{use.activations} > {acts}")
 
 
-def check_shares(uses: Sequence[DramUse], whole: DramUse) -> None:
+def check_uses(uses: Sequence[DramUse], whole: DramUse) -> None:
     """What a DRAM by commands did for the layers of one stream adds up to what it did."""
     found = sum(uses, DramUse())
     _law(found == whole, "network", "commands of the layers add up", f"{found} != {whole}")

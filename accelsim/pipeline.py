@@ -18,10 +18,10 @@ from accelsim.checks import (
     check_dram,
     check_ports,
     check_scalesim,
-    check_shares,
     check_side_by_side,
     check_time,
     check_totals,
+    check_uses,
 )
 from accelsim.compat import NOTE, Rows, noted, scale_runs, with_scalesim
 from accelsim.dram.energy import command_energy_fj
@@ -148,7 +148,7 @@ def _check(plans: tuple[Plan, ...], results: tuple[LayerResult, ...], arch: Acce
         check_channel(results, times.outcome.summary, arch)
         if times.outcome.dram is not None:
             check_dram("network", times.outcome.dram, arch)
-            check_shares([slot.dram for slot in times.slots if slot.dram is not None], times.outcome.dram)
+            check_uses([slot.dram for slot in times.slots if slot.dram is not None], times.outcome.dram)
 
 
 def _compatible(

@@ -14,10 +14,10 @@ from accelsim.report import add_up
 from accelsim.sim import recurrence
 from accelsim.sim.limits import Limits
 from accelsim.sim.network import Network, PartTime, alone, grouped, joined, part_times
-from accelsim.sim.shares import layer_uses
 from accelsim.sim.stream import OTHER_UNIT, Outcome
 from accelsim.sim.system import Job, schedule
 from accelsim.sim.timetable import Owner, Sealed, Slot, Streams, Strip, Timetable
+from accelsim.sim.uses import layer_uses
 
 LISTED = 2_000_000  # segments listed at most: each takes about 400 B, its transfers and times included
 

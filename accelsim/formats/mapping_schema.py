@@ -196,7 +196,7 @@ def message(error: ErrorDetails, path: tuple[int | str, ...]) -> str:
     kind, given = error["type"], error["input"]
     if kind == "extra_forbidden":
         return f"unknown key; {nearest(str(path[-1]), keys_at(path))}"
-    if error["loc"][-1] == "[key]":
+    if error["loc"][-1] == "[key]" and kind != "literal_error":
         return f"the key {given!r} is not text; put it in quotes"
     if kind == "value_error":
         return str(error["ctx"]["error"])

@@ -4,9 +4,9 @@ The search proves the least value of the bound objective and names the mappings 
 machine together; these are simulated, and the best simulated one is taken. The search counts energy per bit; where DRAM
 is charged by commands, simulated mappings are compared by what they take, and proofs are about what is counted. A
 mapping whose replay (`mapper.exact.replay`) is not below the least counted cost of a simulated one is passed over.
-Where that cost is above the bound by more than `ENOUGH`, the search goes on among the
-mappings, in all orders of their loops, whose bound lies in the gap; those whose replays cost least are simulated too.
-What no mapping comes below is known then (`Found.floor`).
+Where that cost is above the bound by more than `ENOUGH`, the search goes on among the mappings, in all orders of their
+loops, whose bound lies in the gap; those whose replays cost least are simulated too. What no mapping comes below is
+known then (`Found.floor`).
 """
 
 from __future__ import annotations

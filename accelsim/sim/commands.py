@@ -31,6 +31,7 @@ from accelsim.sim.periods import (
     STREAMED,
     VISITS,
     begin_visits,
+    carry,
     jump_over,
     ready,
     run_segment,
@@ -138,13 +139,9 @@ def run_commands(
         ready(now, segment, count, fed, loops, loads, stores, ratio, done, queue, since, homes)
         visited += 1
         segment += 1
-        k = depth - 1
-        while k >= 0 and digits[k] == loops[k, TRIPS] - 1:
-            digits[k], seen[k] = 0, -1
-            k -= 1
+        k = carry(digits, seen, loops)
         if k < 0:
             break
-        digits[k] += 1
         left = loops[k, HIGH] - most - digits[k] + 1
         if tiles[2] == 0 or digits[k] - 2 < loops[k, LOW] or left < 0:
             seen[k] = -1

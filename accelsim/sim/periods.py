@@ -279,6 +279,18 @@ def started(fed: Array) -> tuple[Array, Array, Array, Array, int]:
 
 
 @compiled
+def carry(digits: Array, seen: Array, loops: Array) -> int:
+    """One segment on: the loop that steps (-1: none is left); those further in begin anew."""
+    k: int = digits.size - 1
+    while k >= 0 and digits[k] == loops[k, TRIPS] - 1:
+        digits[k], seen[k] = 0, -1
+        k -= 1
+    if k >= 0:
+        digits[k] += 1
+    return k
+
+
+@compiled
 def run_nest(
     loops: Array, work: Array, fed: Array, loads: Array, stores: Array, ratio: Array, overlap: int, now: Array,
     budget: int, homes: Homes,
@@ -306,14 +318,9 @@ def run_nest(
         ready(now, segment, count, fed, loops, loads, stores, ratio, done, queue, since, homes)
         visited += 1
         segment += 1
-        k = depth - 1
-        while k >= 0 and digits[k] == loops[k, TRIPS] - 1:
-            digits[k] = 0
-            seen[k] = -1
-            k -= 1
+        k = carry(digits, seen, loops)
         if k < 0:
             break
-        digits[k] += 1
         if digits[k] - 2 < loops[k, LOW] or digits[k] - 1 + most > loops[k, HIGH]:
             seen[k] = -1
             continue

@@ -39,6 +39,7 @@ from accelsim.sim.periods import (
     STREAMED,
     VISITS,
     begin_visits,
+    carry,
     run_segment,
     serve,
     summed,
@@ -243,18 +244,6 @@ def _visit(
 
 
 @compiled
-def _carry(digits: Array, seen: Array, loops: Array) -> int:
-    """One segment on: the loop that steps (-1: none is left); those further in begin anew."""
-    k: int = digits.size - 1
-    while k >= 0 and digits[k] == loops[k, TRIPS] - 1:
-        digits[k], seen[k] = 0, -1
-        k -= 1
-    if k >= 0:
-        digits[k] += 1
-    return k
-
-
-@compiled
 def _repeated(k: int, state: Array, now: Array, digit: int, last: int, past: Tables) -> int:
     """How often what happened since the state kept of loop k happens again up to iteration `last`; 0 if the state is
     another one now. Keeps the state where it is time to."""
@@ -299,7 +288,7 @@ def run_queues(nest: Tables, work: Array, overlap: int, robin: bool, now: Array,
         _visit(now, work[place_of(loops, depth, segment)], segment, fed, ended, done, arriving, overlap)
         visited += 1
         segment += 1
-        k = _carry(digits, seen, loops)
+        k = carry(digits, seen, loops)
         if k >= 0 and loops[k, LOW] + most < digits[k] <= loops[k, HIGH] - most + 1:
             _drop_empty(heads, segment, ended, nest)
             _state(now, heads, segment, fed, ended, done, served[0], robin, state)

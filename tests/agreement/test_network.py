@@ -23,7 +23,6 @@ from accelsim.schedule import timetable
 from accelsim.sim import oracle, recurrence
 from accelsim.sim.network import Beside, Piece, Room, joined, part_times
 from accelsim.sim.network import Network as Whole
-from accelsim.sim.shares import layer_uses
 from accelsim.sim.stream import (
     ADDRESS,
     BITS,
@@ -41,6 +40,7 @@ from accelsim.sim.stream import (
     stream_of,
 )
 from accelsim.sim.timetable import Timetable
+from accelsim.sim.uses import layer_uses
 from tests.agreement.dram_rules import timings
 from tests.agreement.test_engines import streams
 

@@ -69,8 +69,8 @@ def varied(arch: Accelerator, rng: Random) -> Accelerator:
     memories = tuple(
         replace(m, holds=tuple(replace(hold, depth=rng.randint(1, 3)) for hold in m.holds)) for m in arch.memories
     )
-    changes = {"psum_first_visit": rng.choice(("read", "write")), "halo_reuse": rng.random() < 0.7}
-    return replace(arch, dram=dram, memories=memories, **changes)  # type: ignore[arg-type]
+    first, halo = rng.choice(("read", "write")), rng.random() < 0.7
+    return replace(arch, dram=dram, memories=memories, psum_first_visit=first, halo_reuse=halo)
 
 
 def compare(seed: int) -> int:

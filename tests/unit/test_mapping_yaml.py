@@ -151,6 +151,12 @@ def test_files(tmp_path: Path) -> None:
         ("dataflow: ws", "dataflo: ws", r"1:1: dataflo: unknown key; did you mean 'dataflow'\?"),
         (
             "dataflow: ws",
+            "partly: {Input: C 2}",
+            r"1:10: partly.Input: 'Input', expected 'Inputs', 'Weights' or 'Outputs'; did you mean 'Inputs'",
+        ),
+        ("dataflow: ws", "partly: {Inputs: X 2}", r"1:10: partly.Inputs: 'X' is not a dim; valid names"),
+        (
+            "dataflow: ws",
             "resident: [Psums]",
             r"1:12: resident\[0\]: 'Psums', expected 'Inputs', 'Weights' or 'Outputs'",
         ),
